@@ -1,0 +1,1 @@
+"""Rounds, strategies, the store and the service that runs them."""

@@ -1,0 +1,1 @@
+"""Specifications, parameters, statistics, windows, features and the model families."""

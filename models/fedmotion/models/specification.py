@@ -1,0 +1,131 @@
+"""What a federation learns: its activities, the shape of a window, and the named arrays of its model.
+
+The aggregator reads this module, `parameters` and `statistics` and nothing else of the models: it knows
+shapes, never what a number means.
+"""
+
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from fedmotion.protocol.identity import OTHER, check_label
+
+SPECIFICATION_VERSION = 1
+MAX_PARAMETERS = 16_000_000
+
+Dtype = Literal["float32", "float64", "int64"]
+Array = NDArray[np.generic]
+Parameters = dict[str, Array]
+
+
+class ArraySpecification(msgspec.Struct, frozen=True):
+    """One named array; `basis` arrays come from a statistics round and are frozen, `trained` ones are averaged."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Dtype
+    role: Literal["basis", "trained"]
+
+    @property
+    def n_elements(self) -> int:
+        """The product of the shape."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+
+class Specification(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything two programs must agree on to speak of the same model.
+
+    `activities` is in the order of the classes and holds `other`; a window is `window_length` samples of
+    six axes at `rate_hz`. `n_features` is 0 where the family takes windows as they are.
+    """
+
+    version: int = SPECIFICATION_VERSION
+    family: str
+    activities: tuple[str, ...]
+    rate_hz: float
+    window_length: int
+    n_features: int
+    n_components: int
+    arrays: tuple[ArraySpecification, ...]
+    seed: int = 0
+
+    @property
+    def n_classes(self) -> int:
+        """How many activities there are, `other` among them."""
+        return len(self.activities)
+
+    @property
+    def other_index(self) -> int:
+        """The class of movement that is no gesture."""
+        return self.activities.index(OTHER)
+
+    @property
+    def has_statistics(self) -> bool:
+        """Whether a lineage begins with a statistics round."""
+        return any(array.role == "basis" for array in self.arrays)
+
+    def of_role(self, role: str) -> tuple[ArraySpecification, ...]:
+        """Return the arrays of one role, in order."""
+        return tuple(array for array in self.arrays if array.role == role)
+
+
+def check_activities(activities: tuple[str, ...]) -> tuple[str, ...]:
+    """Return `activities`, each a label once, with `other` among them.
+
+    Raises
+    ------
+    ValueError
+        If a label breaks its rule, is there twice, `other` is missing, or no gesture stands beside it.
+    """
+    for activity in activities:
+        check_label(activity, "an activity")
+    if len(set(activities)) != len(activities):
+        raise ValueError(f"each activity stands once, got {', '.join(activities)}")
+    if OTHER not in activities or len(activities) < 2:
+        raise ValueError(f"activities are {OTHER!r} and at least one gesture, got {', '.join(activities)}")
+    return activities
+
+
+def encode_specification(specification: Specification) -> bytes:
+    """Return the specification as JSON, keys in order, so that equal ones have equal bytes."""
+    return msgspec.json.encode(specification, order="deterministic")
+
+
+def decode_specification(data: bytes) -> Specification:
+    """Return the specification in `data`.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON, of a newer version, or describes something impossible.
+    """
+    try:
+        specification = msgspec.json.decode(data, type=Specification)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(f"the specification is not readable: {error}") from None
+    return check_specification(specification)
+
+
+def check_specification(specification: Specification) -> Specification:
+    """Return `specification` if all in it is possible; raises ValueError with what is not."""
+    if specification.version != SPECIFICATION_VERSION:
+        raise ValueError(
+            f"this program reads specifications of version {SPECIFICATION_VERSION}, got {specification.version}"
+        )
+    check_activities(specification.activities)
+    if not 1 <= specification.rate_hz <= 10_000:
+        raise ValueError(f"rate_hz is 1 to 10000, got {specification.rate_hz}")
+    if not 2 <= specification.window_length <= 10_000:
+        raise ValueError(f"window_length is 2 to 10000 samples, got {specification.window_length}")
+    names = [array.name for array in specification.arrays]
+    if len(set(names)) != len(names) or not specification.of_role("trained"):
+        raise ValueError(f"arrays have distinct names and one is trained, got {', '.join(names)}")
+    for array in specification.arrays:
+        if len(array.shape) > 8 or any(not 1 <= length <= MAX_PARAMETERS for length in array.shape):
+            raise ValueError(f"array {array.name!r} has 1 to 8 axes of positive length, got {array.shape}")
+    n_parameters = sum(array.n_elements for array in specification.arrays)
+    if n_parameters > MAX_PARAMETERS:
+        raise ValueError(f"a model has at most {MAX_PARAMETERS} parameters, got {n_parameters}")
+    return specification

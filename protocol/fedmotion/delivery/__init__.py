@@ -1,0 +1,1 @@
+"""At least once made exactly once: chunks, the outbox, receipts and presence."""
