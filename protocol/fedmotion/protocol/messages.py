@@ -148,7 +148,9 @@ def decode_message(data: bytes, expected: type[_H]) -> tuple[_H, bytes]:
         raise MessageError(f"a message starts with {_MAGIC!r}, got {data[:8]!r}")
     _, version, header_length = _PREFIX.unpack_from(data)
     if version != PROTOCOL_VERSION:
-        raise MessageError(f"this program speaks protocol {PROTOCOL_VERSION}, the message is of version {version}")
+        raise MessageError(
+            f"this program speaks protocol {PROTOCOL_VERSION}, the message is of version {version}"
+        )
     if header_length > MAX_HEADER_BYTES or _PREFIX.size + header_length > len(data):
         raise MessageError(f"the header of {header_length} bytes does not fit a message of {len(data)}")
     try:
@@ -156,7 +158,9 @@ def decode_message(data: bytes, expected: type[_H]) -> tuple[_H, bytes]:
     except (msgspec.DecodeError, RecursionError) as error:
         raise MessageError(f"the header breaks a rule: {error}") from None
     if not isinstance(envelope.header, expected):
-        raise MessageError(f"expected a message of kind {expected.__name__}, got {type(envelope.header).__name__}")
+        raise MessageError(
+            f"expected a message of kind {expected.__name__}, got {type(envelope.header).__name__}"
+        )
     body = data[_PREFIX.size + header_length :]
     if hashlib.sha256(body).digest() != envelope.body_sha256:
         raise MessageError("the body is not what the header's SHA-256 says: truncated or damaged")

@@ -131,7 +131,9 @@ class FrameDecoder:
             n_bytes = self._n_discarded + len(part)
             self._n_discarded = 0
             if n_bytes > MAX_ENCODED_BYTES:
-                self._refuse(n_bytes, "oversized", f"a frame has at most {MAX_ENCODED_BYTES} bytes, got {n_bytes}")
+                self._refuse(
+                    n_bytes, "oversized", f"a frame has at most {MAX_ENCODED_BYTES} bytes, got {n_bytes}"
+                )
             elif part:
                 self._take(part, frames)
         self._buffer += rest
