@@ -1,0 +1,53 @@
+# The two commands of the README, each doing all of its own set-up in a fresh clone:
+#   make demo   four simulated people teach each other a gesture (installs into .venv only)
+#   make test   every check that CI runs (as root or with sudo it also installs Debian packages)
+PYTHON ?= python3
+BIN := .venv/bin
+DEBIAN_PACKAGES := mosquitto
+ARGS ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test packages lint benchmark clean
+
+demo: .venv/.installed-demo
+	$(BIN)/fedmotion demo $(ARGS)
+
+test: .venv/.installed-dev packages lint
+	$(BIN)/coverage erase
+	$(BIN)/pytest --cov --cov-report=term $(ARGS)
+
+lint: .venv/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Each prints what it measures beside the peer or limit that it is compared with.
+benchmark: .venv/.installed-dev
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+packages:
+	@PATH="$$PATH:/usr/sbin"; \
+	if command -v mosquitto >/dev/null; then :; \
+	elif ! command -v apt-get >/dev/null; then \
+		echo "no apt-get: tests that need $(DEBIAN_PACKAGES) are skipped"; \
+	elif [ "$$(id -u)" = 0 ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(DEBIAN_PACKAGES); \
+	elif sudo -n true 2>/dev/null; then sudo apt-get update -qq && sudo apt-get install -y -qq $(DEBIAN_PACKAGES); \
+	else echo "neither root nor sudo: tests that need $(DEBIAN_PACKAGES) are skipped"; fi
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"fedmotion needs Python 3.11 or later, {sys.executable} is {sys.version.split()[0]}: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+
+.venv/.installed-demo: .venv/bin/python pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[demo]'
+	@touch $@
+
+.venv/.installed-dev: .venv/bin/python pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[demo]' --group dev
+	@touch $@ .venv/.installed-demo
+
+clean:
+	rm -rf .venv build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
