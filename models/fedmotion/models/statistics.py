@@ -1,0 +1,135 @@
+"""Summed moments of features, merged across clients, and the scaling and PCA basis that follow from them.
+
+The merged moments equal those of all windows in one place, so the basis is the centralised one.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedmotion.models.parameters import check_arrays
+from fedmotion.models.specification import Array, ArraySpecification, Parameters, Specification
+
+MIN_WINDOWS = 20
+"""A client with fewer windows sends no statistics: the sum of one window is the motion itself."""
+
+_RELATIVE_FLOOR = 1e-6
+"""Features whose spread is below this share of their size are constant but for rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """The first two moments of `n_windows` feature vectors, as float64.
+
+    `mean` has shape (n_features,); `scatter`, of shape (n_features, n_features), is the sum of outer
+    products of deviations from that mean. Centred sums lose no digits to large means.
+    """
+
+    n_windows: int
+    mean: NDArray[np.float64]
+    scatter: NDArray[np.float64]
+
+    def arrays(self) -> Parameters:
+        """Return the arrays that travel; `n_windows` travels in the message's header."""
+        return {"mean": self.mean, "scatter": self.scatter}
+
+
+def moments_of(features: NDArray[np.float64]) -> Moments:
+    """Return the moments of `features` of shape (n_windows, n_features), n_windows at least 1."""
+    mean = features.mean(axis=0)
+    deviations = features - mean
+    return Moments(len(features), mean, deviations.T @ deviations)
+
+
+def moment_arrays(specification: Specification) -> tuple[ArraySpecification, ...]:
+    """Return what a statistics contribution holds."""
+    n_features = specification.n_features
+    return (
+        ArraySpecification("mean", (n_features,), "float64", "basis"),
+        ArraySpecification("scatter", (n_features, n_features), "float64", "basis"),
+    )
+
+
+def moments_from(specification: Specification, n_windows: int, arrays: Mapping[str, Array]) -> Moments:
+    """Return the moments that `arrays` hold.
+
+    Raises
+    ------
+    ValueError
+        If the count is below MIN_WINDOWS, an array is not as specified, or the scatter is not symmetric
+        or has a negative variance, which no windows can give.
+    """
+    if n_windows < MIN_WINDOWS:
+        raise ValueError(f"statistics are of at least {MIN_WINDOWS} windows, got {n_windows}")
+    check_arrays(arrays, moment_arrays(specification))
+    mean, scatter = np.float64(arrays["mean"]), np.float64(arrays["scatter"])
+    tolerance = 1e-9 * max(float(np.abs(scatter).max()), 1e-300)
+    if np.abs(scatter - scatter.T).max() > tolerance or scatter.diagonal().min() < -tolerance:
+        raise ValueError("a scatter is symmetric with no negative variance, got one that no windows can give")
+    return Moments(n_windows, mean, scatter)
+
+
+def merge(moments: Iterable[Moments]) -> Moments:
+    """Return the moments of all windows together, merging in the order given.
+
+    Pairwise update of Chan, Golub & LeVeque (1979), "Updating formulae and a pairwise algorithm for
+    computing sample variances", eq. 2.1, for vectors.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    total: Moments | None = None
+    for part in moments:
+        total = part if total is None else _merge_two(total, part)
+    if total is None:
+        raise ValueError("moments of at least one client are needed, got none")
+    return total
+
+
+def basis(specification: Specification, moments: Moments) -> Parameters:
+    """Return the arrays `mean`, `scale` and `components` that `moments` determine.
+
+    `components`, of shape (n_components, n_features), are the leading eigenvectors of the correlation
+    matrix, each divided by the root of its eigenvalue (whitening: a linear model's steps then meet
+    directions of equal size). Each one's largest entry is positive, so that the basis is unique.
+    Constant features get a scale of 1 and no part in the components.
+
+    Raises
+    ------
+    ValueError
+        If the windows span fewer directions than the specification has components.
+    """
+    deviation = np.sqrt(moments.scatter.diagonal().clip(min=0) / moments.n_windows)
+    is_constant = deviation <= _RELATIVE_FLOOR * np.abs(moments.mean)
+    scale = np.where(is_constant, 1.0, deviation)
+    correlation = moments.scatter / moments.n_windows / np.outer(scale, scale)
+    correlation[is_constant, :] = 0
+    correlation[:, is_constant] = 0
+    eigenvalues, vectors = np.linalg.eigh((correlation + correlation.T) / 2)
+    n_components = specification.n_components
+    leading = eigenvalues[::-1][:n_components]
+    if leading[-1] <= 1e-9 * leading[0]:
+        n_spanned = int((eigenvalues > 1e-9 * leading[0]).sum())
+        raise ValueError(
+            f"{n_components} components need windows that span as many directions, "
+            f"these {moments.n_windows} windows span {n_spanned}"
+        )
+    components = vectors[:, ::-1][:, :n_components].T
+    largest = np.abs(components).argmax(axis=1)
+    signs = np.sign(components[np.arange(n_components), largest])
+    components = components * (signs / np.sqrt(leading))[:, None]
+    return {"mean": moments.mean, "scale": scale, "components": components}
+
+
+def _merge_two(a: Moments, b: Moments) -> Moments:
+    n_windows = a.n_windows + b.n_windows
+    step = b.mean - a.mean
+    return Moments(
+        n_windows,
+        a.mean + step * (b.n_windows / n_windows),
+        a.scatter + b.scatter + np.outer(step, step) * (a.n_windows * b.n_windows / n_windows),
+    )
