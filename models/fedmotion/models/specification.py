@@ -21,7 +21,7 @@ Parameters = dict[str, Array]
 
 
 class ArraySpecification(msgspec.Struct, frozen=True):
-    """One named array; `basis` arrays come from a statistics round and are frozen, `trained` ones are averaged."""
+    """One named array; a `basis` comes from a statistics round and is frozen, `trained` ones are averaged."""
 
     name: str
     shape: tuple[int, ...]
@@ -112,7 +112,8 @@ def check_specification(specification: Specification) -> Specification:
     """Return `specification` if all in it is possible; raises ValueError with what is not."""
     if specification.version != SPECIFICATION_VERSION:
         raise ValueError(
-            f"this program reads specifications of version {SPECIFICATION_VERSION}, got {specification.version}"
+            f"this program reads specifications of version {SPECIFICATION_VERSION}, "
+            f"got {specification.version}"
         )
     check_activities(specification.activities)
     if not 1 <= specification.rate_hz <= 10_000:

@@ -64,7 +64,7 @@ def moments_from(specification: Specification, n_windows: int, arrays: Mapping[s
     if n_windows < MIN_WINDOWS:
         raise ValueError(f"statistics are of at least {MIN_WINDOWS} windows, got {n_windows}")
     check_arrays(arrays, moment_arrays(specification))
-    mean, scatter = np.float64(arrays["mean"]), np.float64(arrays["scatter"])
+    mean, scatter = (np.asarray(arrays[name], np.float64) for name in ("mean", "scatter"))
     tolerance = 1e-9 * max(float(np.abs(scatter).max()), 1e-300)
     if np.abs(scatter - scatter.T).max() > tolerance or scatter.diagonal().min() < -tolerance:
         raise ValueError("a scatter is symmetric with no negative variance, got one that no windows can give")
