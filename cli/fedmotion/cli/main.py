@@ -1,0 +1,66 @@
+"""The command `fedmotion`; each subcommand's module is imported only when it is called."""
+
+import importlib
+import sys
+from collections.abc import Mapping
+
+import click
+
+_EPILOG = """\b
+Examples:
+  fedmotion demo                                  see it all on this machine
+  fedmotion sim-board --board simulated           a board without hardware
+  fedmotion aggregator --data ./federation        lead a federation
+  fedmotion invite anna --data ./federation       let a client take part
+  fedmotion join anna.invitation --person anna    take part
+  fedmotion agent --port /dev/ttyACM0             learn together with the others
+  fedmotion recognise --port /dev/ttyACM0         watch gestures live
+"""
+
+# Help is shown from here, so that it imports nothing heavy.
+_COMMANDS: Mapping[str, tuple[str, str]] = {
+    "demo": ("fedmotion.cli.demo", "Four people's sensors teach each other a gesture; a fifth is recognised."),
+    "agent": ("fedmotion.cli.agent", "Own one node: record, train when a round asks, recognise live."),
+    "aggregator": ("fedmotion.cli.aggregator", "Lead a federation: run its rounds and publish its models."),
+    "invite": ("fedmotion.cli.invite", "Write the one file with which a client takes part."),
+    "join": ("fedmotion.cli.join", "Take part in a federation with the file its owner sent."),
+    "record": ("fedmotion.cli.record", "Record takes of one gesture."),
+    "recognise": ("fedmotion.cli.recognise", "Print each gesture as it is recognised."),
+    "sim-board": ("fedmotion.cli.sim_board", "A board without hardware, on a port like a real one's."),
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - likewise
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)  # noqa: S101 - a slip of ours, not an input
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - likewise
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="fedmotion")
+def command() -> None:
+    """Small motion sensors learn gestures together while nobody's motion leaves home."""
+
+
+def main() -> None:
+    """Run the command; what is wrong with an input is one sentence and exit status 2."""
+    try:
+        command(standalone_mode=False)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (ValueError, OSError) as error:
+        click.echo(f"fedmotion: {error}", err=True)
+        sys.exit(2)
