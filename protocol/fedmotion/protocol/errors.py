@@ -2,4 +2,7 @@
 
 
 class MessageError(Exception):
-    """A message or frame that cannot be what its sender meant; the receiving loop logs, counts and drops it."""
+    """A message or frame that cannot be what its sender meant.
+
+    The loop that received it logs, counts and drops it.
+    """

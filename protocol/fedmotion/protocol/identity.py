@@ -20,6 +20,7 @@ MAX_BOARD_ID = 2**64 - 1
 Hand = Literal["unset", "left", "right"]
 
 _NAME = re.compile(r"[a-z0-9-]{1,32}")
+_NOT_IN_LABELS = {"Cc", "Cs", "Zl", "Zp"}
 
 
 def check_client_id(text: str) -> str:
@@ -51,14 +52,15 @@ def check_label(text: str, what: str = "a label") -> str:
     ------
     ValueError
         If it is empty, over 64 bytes of UTF-8, not in Unicode form NFC, padded with spaces, or holds a
-        control character. It is not normalised here: two spellings of one name must not meet silently.
+        control character or a line break. It is not normalised here: two spellings of one name must not
+        meet silently.
     """
     if not text or text != text.strip():
         raise ValueError(f"{what} is not empty and has no spaces around it, got {text!r}")
     if len(text.encode("utf-8", "surrogatepass")) > MAX_LABEL_BYTES:
         raise ValueError(f"{what} has at most {MAX_LABEL_BYTES} bytes of UTF-8, got {text[:80]!r}")
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-        raise ValueError(f"{what} holds no control characters, got {text!r}")
+    if any(unicodedata.category(character) in _NOT_IN_LABELS for character in text):
+        raise ValueError(f"{what} holds no control characters and is one line, got {text!r}")
     if not unicodedata.is_normalized("NFC", text):
         raise ValueError(f"{what} is in Unicode form NFC, got {text!r}")
     return text

@@ -2,7 +2,8 @@
 
 import hashlib
 import struct
-from typing import Annotated, Literal, TypeVar
+import sys
+from typing import Annotated, Literal, TypeVar, get_args
 from uuid import UUID
 
 import msgspec
@@ -15,10 +16,34 @@ MAX_MESSAGE_BYTES = 64 * 2**20
 
 RoundKind = Literal["statistics", "train", "evaluate"]
 Purpose = Literal["round", "released"]
+RefusalReason = Literal[
+    "late",
+    "duplicate",
+    "foreign",
+    "not_invited",
+    "malformed",
+    "oversized",
+    "not_finite",
+    "wrong_shape",
+    "bad_count",
+    "wrong_base",
+    "other_lineage",
+    "wrong_kind",
+]
+REFUSAL_REASONS: tuple[RefusalReason, ...] = get_args(RefusalReason)
+
 Sha256 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
-Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]
+# "$" would let a newline follow.
+Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9-]{1,32}\Z")]
+Word = Annotated[str, msgspec.Meta(pattern=r"\A[a-z_]{0,32}\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Version = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 Text = Annotated[str, msgspec.Meta(max_length=500)]
+# Comparisons are false of NaN, so it breaks these bounds too.
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=30 * 86_400)]
+Rate = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+Finite = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
+Metrics = Annotated[dict[Annotated[str, msgspec.Meta(max_length=64)], Finite], msgspec.Meta(max_length=64)]
 
 _PREFIX = struct.Struct("<2sBxI")
 _MAGIC = b"FM"
@@ -33,17 +58,17 @@ class Federated(msgspec.Struct, frozen=True, kw_only=True):
 
     federation_id: UUID
     lineage_id: UUID
-    signature: bytes = b""
+    signature: Annotated[bytes, msgspec.Meta(max_length=1024)] = b""
 
 
 class TrainSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a cohort trains in one round; every family understands these."""
 
-    learning_rate: float = 0.01
-    n_epochs: int = 5
-    batch_size: int = 16
-    proximal_mu: float = 0.0
-    seed: int = 0
+    learning_rate: Rate = 0.01
+    n_epochs: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 5
+    batch_size: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 16
+    proximal_mu: Rate = 0.0
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
 
 
 class Announcement(Federated, frozen=True, kw_only=True, tag="announcement"):
@@ -54,8 +79,8 @@ class Announcement(Federated, frozen=True, kw_only=True, tag="announcement"):
 
     round_id: Count
     round_kind: RoundKind
-    cohort: tuple[Name, ...]
-    deadline_s: float
+    cohort: Annotated[tuple[Name, ...], msgspec.Meta(max_length=1024)]
+    deadline_s: Seconds
     model_sha256: Sha256
     settings: TrainSettings = TrainSettings()
 
@@ -70,9 +95,9 @@ class Model(Federated, frozen=True, kw_only=True, tag="model"):
     purpose: Purpose
     round_id: Count
     model_sha256: Sha256
-    specification: bytes
-    specification_version: int
-    protocol_version: int = PROTOCOL_VERSION
+    specification: Annotated[bytes, msgspec.Meta(max_length=32_768)]
+    specification_version: Version
+    protocol_version: Version = PROTOCOL_VERSION
 
 
 class Contribution(Federated, frozen=True, kw_only=True, tag="contribution"):
@@ -88,7 +113,7 @@ class Contribution(Federated, frozen=True, kw_only=True, tag="contribution"):
     base_sha256: Sha256
     n_windows: Count = 0
     n_steps: Count = 0
-    metrics: dict[str, float] = {}
+    metrics: Metrics = {}
     declined: Text = ""
 
 
@@ -96,13 +121,14 @@ class Receipt(Federated, frozen=True, kw_only=True, tag="receipt"):
     """The aggregator's word that a contribution is in its store, or refused and why.
 
     `contribution_sha256` is the SHA-256 of the whole message, so that a receipt answers one sending.
+    `reason` is one of REFUSAL_REASONS, or one that only a later version knows.
     """
 
     round_id: Count
     client_id: Name
     contribution_sha256: Sha256
     verdict: Literal["accepted", "refused"]
-    reason: str = ""
+    reason: Word = ""
     text: Text = ""
 
 
@@ -112,7 +138,7 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, tag="presence"):
     name: Name
     session: UUID
     is_online: bool
-    protocol_version: int = PROTOCOL_VERSION
+    protocol_version: Version = PROTOCOL_VERSION
 
 
 Header = Announcement | Model | Contribution | Receipt | Presence
@@ -129,8 +155,24 @@ _decoder = msgspec.msgpack.Decoder(_Envelope)
 
 
 def encode_message(header: Header, body: bytes = b"") -> bytes:
-    """Return the message; `body` is what `tensors.encode_arrays` made, or nothing."""
+    """Return the message; `body` is what `tensors.encode_arrays` made, or nothing.
+
+    Raises
+    ------
+    ValueError
+        If no reader would accept it: the header breaks a rule of its fields, or something is too large.
+    """
     envelope = _encoder.encode(_Envelope(header, hashlib.sha256(body).digest()))
+    try:
+        _decoder.decode(envelope)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"a {type(header).__name__} that nobody would accept: {error}") from None
+    n_bytes = _PREFIX.size + len(envelope) + len(body)
+    if len(envelope) > MAX_HEADER_BYTES or n_bytes > MAX_MESSAGE_BYTES:
+        raise ValueError(
+            f"a message has a header of at most {MAX_HEADER_BYTES} and in all {MAX_MESSAGE_BYTES} bytes, "
+            f"got {len(envelope)} and {n_bytes}"
+        )
     return _PREFIX.pack(_MAGIC, PROTOCOL_VERSION, len(envelope)) + envelope + body
 
 
@@ -155,8 +197,9 @@ def decode_message(data: bytes, expected: type[_H]) -> tuple[_H, bytes]:
         raise MessageError(f"the header of {header_length} bytes does not fit a message of {len(data)}")
     try:
         envelope = _decoder.decode(data[_PREFIX.size : _PREFIX.size + header_length])
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise MessageError(f"the header breaks a rule: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # What is shown of it is bounded: it quotes the sender's names.
+        raise MessageError(f"the header breaks a rule: {str(error)[:500]}") from None
     if not isinstance(envelope.header, expected):
         raise MessageError(
             f"expected a message of kind {expected.__name__}, got {type(envelope.header).__name__}"

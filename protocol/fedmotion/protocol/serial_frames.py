@@ -6,7 +6,7 @@ Nothing here knows of COBS or of the CRC: that is `serial_framing`.
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,7 @@ class Hello:
 
     @property
     def accel_scale_g(self) -> float:
-        """g per count: the full scale is reached at -2**15 (RM-MPU-6000A, register 59-64)."""
+        """Standard gravities per count: full scale is reached at -2**15 (RM-MPU-6000A, register 59-64)."""
         return self.accel_full_scale_g / 32768
 
     @property
@@ -82,14 +82,15 @@ class Hello:
         return self.gyro_full_scale_dps / 32768
 
     def encode(self) -> bytes:
-        """Return the frame's payload."""
-        board = self.board.encode("ascii")
-        if len(board) > 16:
-            raise ValueError(f"a board's name has at most 16 ASCII characters, got {self.board!r}")
-        return self.LAYOUT.pack(
+        """Return the frame's payload; raises ValueError where a field does not fit its place."""
+        if not _is_board_name(self.board) or len(self.board) > 16:
+            raise ValueError(f"a board's name has at most 16 printable ASCII characters, got {self.board!r}")
+        return _pack(
+            self.LAYOUT,
+            "HELLO",
             self.format_version,
             *self.firmware_version,
-            board,
+            self.board.encode("ascii"),
             self.board_id,
             self.sensor_id,
             self.accel_full_scale_g,
@@ -113,10 +114,9 @@ class Hello:
                 f"HELLO: this host reads serial format {FORMAT_VERSION}, the board speaks {payload[0]}"
             )
         fields = _unpack(cls.LAYOUT, payload, "HELLO")
-        try:
-            board = fields[4].rstrip(b"\0").decode("ascii")
-        except UnicodeDecodeError:
-            raise MessageError(f"HELLO: a board's name is ASCII, got {fields[4]!r}") from None
+        board = fields[4].rstrip(b"\0").decode("latin-1")
+        if not _is_board_name(board):
+            raise MessageError(f"HELLO: a board's name is printable ASCII, got {fields[4]!r}")
         hello = cls(
             firmware_version=fields[1:4],
             board=board,
@@ -139,7 +139,8 @@ class Hello:
             )
         if self.gyro_full_scale_dps not in GYRO_FULL_SCALES_DPS:
             raise MessageError(
-                f"HELLO: gyro full scale is one of {GYRO_FULL_SCALES_DPS} deg/s, got {self.gyro_full_scale_dps}"
+                f"HELLO: gyro full scale is one of {GYRO_FULL_SCALES_DPS} deg/s, "
+                f"got {self.gyro_full_scale_dps}"
             )
         if self.period_us == 0:
             raise MessageError("HELLO: the sampling period is at least 1 us, got 0")
@@ -147,7 +148,7 @@ class Hello:
             raise MessageError(f"HELLO: the axis order names each of 1 to 6 once, got {self.axis_order}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Samples:
     """Consecutive samples as counts, unscaled.
 
@@ -162,13 +163,27 @@ class Samples:
     period_us: int
     counts: NDArray[np.int16]
 
+    __hash__ = None  # type: ignore[assignment]  # what mypy's stubs of object do not foresee
+
+    def __eq__(self, other: object) -> bool:
+        # The generated one would ask an array for its truth.
+        return (
+            isinstance(other, Samples)
+            and (self.first_index, self.period_us) == (other.first_index, other.period_us)
+            and np.array_equal(self.counts, other.counts)
+        )
+
     def encode(self) -> bytes:
-        """Return the frame's payload; `counts` has shape (n_samples, 6)."""
-        if self.counts.shape[1:] != (N_AXES,) or not 1 <= len(self.counts) <= MAX_SAMPLES_PER_FRAME:
+        """Return the frame's payload; `counts` is int16 of shape (n_samples, 6), else ValueError."""
+        counts = self.counts
+        if counts.dtype.kind != "i" or counts.dtype.itemsize != 2:
+            raise ValueError(f"a SAMPLES frame has counts of int16, got {counts.dtype}")
+        if counts.shape[1:] != (N_AXES,) or not 1 <= len(counts) <= MAX_SAMPLES_PER_FRAME:
             raise ValueError(
-                f"a SAMPLES frame has counts of shape (1..{MAX_SAMPLES_PER_FRAME}, 6), got {self.counts.shape}"
+                f"a SAMPLES frame has counts of shape (1..{MAX_SAMPLES_PER_FRAME}, 6), got {counts.shape}"
             )
-        return self.LAYOUT.pack(self.first_index, self.period_us) + self.counts.astype("<i2").tobytes()
+        head = _pack(self.LAYOUT, "SAMPLES", self.first_index, self.period_us)
+        return head + counts.astype("<i2").tobytes()
 
     @classmethod
     def decode(cls, payload: bytes) -> "Samples":
@@ -176,7 +191,8 @@ class Samples:
         n_bytes = len(payload) - cls.LAYOUT.size
         if n_bytes <= 0 or n_bytes % (2 * N_AXES) or n_bytes > 2 * N_AXES * MAX_SAMPLES_PER_FRAME:
             raise MessageError(
-                f"SAMPLES has {cls.LAYOUT.size} + 12 n bytes, n 1 to {MAX_SAMPLES_PER_FRAME}, got {len(payload)}"
+                f"SAMPLES has {cls.LAYOUT.size} + 12 n bytes, n 1 to {MAX_SAMPLES_PER_FRAME}, "
+                f"got {len(payload)}"
             )
         first_index, period_us = cls.LAYOUT.unpack_from(payload)
         counts = np.frombuffer(payload, dtype="<i2", offset=cls.LAYOUT.size).reshape(-1, N_AXES)
@@ -209,8 +225,10 @@ class Status:
         return self.temperature_lsb / 340 + 36.53
 
     def encode(self) -> bytes:
-        """Return the frame's payload."""
-        return self.LAYOUT.pack(
+        """Return the frame's payload; raises ValueError where a field does not fit its place."""
+        return _pack(
+            self.LAYOUT,
+            "STATUS",
             self.faults,
             self.n_samples,
             self.n_dropped,
@@ -225,7 +243,8 @@ class Status:
     def decode(cls, payload: bytes) -> "Status":
         """Return the status in `payload`; raises MessageError on a wrong length."""
         fields = _unpack(cls.LAYOUT, payload, "STATUS")
-        return cls(*fields[:7], is_streaming=bool(fields[7]))
+        is_streaming = bool(fields[-1] & 1)  # the other bits are a later version's
+        return cls(*(*fields[:-1], is_streaming))
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +259,8 @@ class Result:
     code: int
 
     def encode(self) -> bytes:
-        """Return the frame's payload."""
-        return self.LAYOUT.pack(self.command_type, self.command_sequence, self.code)
+        """Return the frame's payload; raises ValueError where a field does not fit its place."""
+        return _pack(self.LAYOUT, "RESULT", self.command_type, self.command_sequence, self.code)
 
     @classmethod
     def decode(cls, payload: bytes) -> "Result":
@@ -276,7 +295,9 @@ class Command:
     argument: int = 0
 
     def encode(self) -> bytes:
-        """Return the frame's payload; raises ValueError where the argument does not fit."""
+        """Return the frame's payload; raises ValueError where the type or the argument is impossible."""
+        if self.type not in self.ARGUMENTS:
+            raise ValueError(f"a command's type is 0x41 to 0x48, got 0x{self.type:02x}")
         layout = self.ARGUMENTS[self.type]
         if layout is None:
             return b""
@@ -290,18 +311,26 @@ class Command:
     @classmethod
     def decode(cls, frame_type: int, payload: bytes) -> "Command":
         """Return the command in `payload`; raises MessageError on a wrong length."""
-        layout = cls.ARGUMENTS[frame_type]
-        if layout is None:
-            layout = struct.Struct("")
-            _unpack(layout, payload, f"command 0x{frame_type:02x}")
-            return cls(frame_type)
+        layout = cls.ARGUMENTS[frame_type] or struct.Struct("")
         return cls(frame_type, *_unpack(layout, payload, f"command 0x{frame_type:02x}"))
 
 
 Body = Hello | Samples | Status | Result | Command
 
 
-def _unpack(layout: struct.Struct, payload: bytes, name: str) -> tuple[int, ...]:
+def _is_board_name(text: str) -> bool:
+    # Nothing else: it is printed on people's terminals.
+    return text.isascii() and (text.isprintable() or not text)
+
+
+def _pack(layout: struct.Struct, name: str, *fields: int | bytes) -> bytes:
+    try:
+        return layout.pack(*fields)
+    except struct.error as error:
+        raise ValueError(f"{name}: a field does not fit its place: {error}") from None
+
+
+def _unpack(layout: struct.Struct, payload: bytes, name: str) -> tuple[Any, ...]:
     if len(payload) != layout.size:
         raise MessageError(f"{name} has {layout.size} bytes, got {len(payload)}")
     return layout.unpack(payload)

@@ -21,6 +21,7 @@ _CRC = struct.Struct("<H")
 _SHORTEST = _HEADER.size + _CRC.size
 _FROM_NODE = {body.TYPE: body.decode for body in (Hello, Samples, Status, Result)}
 _N_TEXT_CHARACTERS = 32
+_TEXT = bytes([*b"\t\r\n", *range(32, 127)])
 
 
 class Frame(NamedTuple):
@@ -40,7 +41,7 @@ def encode_frame(body: Body, sequence: int, t_us: int = 0) -> bytes:
     """Return the bytes that go on the line: COBS of header, payload and CRC, then the delimiter."""
     frame_type = body.type if isinstance(body, Command) else body.TYPE
     plain = _HEADER.pack(frame_type, sequence & 0xFFFF, t_us & 0xFFFFFFFF) + body.encode()
-    return cobs.encode(plain + _CRC.pack(crc16(plain))) + DELIMITER
+    return bytes(cobs.encode(plain + _CRC.pack(crc16(plain)))) + DELIMITER
 
 
 def decode_frame(encoded: bytes) -> Frame:
@@ -54,13 +55,13 @@ def decode_frame(encoded: bytes) -> Frame:
     try:
         plain = cobs.decode(encoded)
     except cobs.DecodeError:
-        raise _Damaged("cobs", "the bytes are not COBS") from None
+        raise _DamagedFrameError("cobs", "the bytes are not COBS") from None
     if len(plain) < _SHORTEST:
-        raise _Damaged("short", f"a frame has at least {_SHORTEST} bytes, got {len(plain)}")
+        raise _DamagedFrameError("short", f"a frame has at least {_SHORTEST} bytes, got {len(plain)}")
     content = plain[: -_CRC.size]
     (sent,) = _CRC.unpack_from(plain, len(content))
     if crc16(content) != sent:
-        raise _Damaged("crc", f"the CRC is {crc16(content):04x}, the frame says {sent:04x}")
+        raise _DamagedFrameError("crc", f"the CRC is {crc16(content):04x}, the frame says {sent:04x}")
     frame_type, sequence, t_us = _HEADER.unpack_from(content)
     payload = content[_HEADER.size :]
     decode = _FROM_NODE.get(frame_type)
@@ -70,11 +71,11 @@ def decode_frame(encoded: bytes) -> Frame:
         if frame_type in Command.ARGUMENTS:
             return Frame(sequence, t_us, Command.decode(frame_type, payload))
     except MessageError as error:
-        raise _Damaged("payload", str(error)) from None
-    raise _Damaged("type", f"frame type 0x{frame_type:02x} is unknown to this version")
+        raise _DamagedFrameError("payload", str(error)) from None
+    raise _DamagedFrameError("type", f"frame type 0x{frame_type:02x} is unknown to this version")
 
 
-class _Damaged(MessageError):
+class _DamagedFrameError(MessageError):
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)
         self.kind = kind
@@ -121,31 +122,33 @@ class FrameDecoder:
         counters = self.counters
         counters.n_bytes += len(data)
         if not self._is_synchronised:
-            counters.n_text_bytes += sum(32 <= byte < 127 or byte in b"\t\r\n" for byte in data)
-        *complete, rest = data.split(DELIMITER)
+            counters.n_text_bytes += len(data) - len(data.translate(None, _TEXT))
+        first, *others = data.split(DELIMITER)
+        self._buffer += first
         frames: list[Frame] = []
-        for part in complete:
-            if self._buffer:
-                part = bytes(self._buffer) + part
-                self._buffer.clear()
-            n_bytes = self._n_discarded + len(part)
-            self._n_discarded = 0
-            if n_bytes > MAX_ENCODED_BYTES:
-                self._refuse(
-                    n_bytes, "oversized", f"a frame has at most {MAX_ENCODED_BYTES} bytes, got {n_bytes}"
-                )
-            elif part:
-                self._take(part, frames)
-        self._buffer += rest
+        for part in others:
+            self._end(frames)
+            self._buffer += part
         if len(self._buffer) > MAX_ENCODED_BYTES:
             self._n_discarded += len(self._buffer)
             self._buffer.clear()
         return frames
 
+    def _end(self, frames: list[Frame]) -> None:
+        part = bytes(self._buffer)
+        n_bytes = self._n_discarded + len(part)
+        self._buffer.clear()
+        self._n_discarded = 0
+        if n_bytes > MAX_ENCODED_BYTES:
+            text = f"a frame has at most {MAX_ENCODED_BYTES} bytes before its delimiter, got {n_bytes}"
+            self._refuse(n_bytes, "oversized", text)
+        elif part:
+            self._take(part, frames)
+
     def _take(self, part: bytes, frames: list[Frame]) -> None:
         try:
             frame = decode_frame(part)
-        except _Damaged as error:
+        except _DamagedFrameError as error:
             self._refuse(len(part), error.kind, str(error))
             return
         self._is_synchronised = True

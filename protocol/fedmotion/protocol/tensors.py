@@ -1,6 +1,7 @@
 """Named arrays as bytes, in the safetensors format: on the wire, in the stores, and in files."""
 
 import hashlib
+import struct
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,6 +13,9 @@ from fedmotion.protocol.errors import MessageError
 
 Arrays = Mapping[str, NDArray[np.generic]]
 DTYPES = ("float32", "float64", "int64")
+MAX_INDEX_BYTES = 65_536
+"""Of the JSON that names the arrays: some 800 of them. Without it a small message costs seconds to read."""
+_LENGTH = struct.Struct("<Q")
 
 
 def encode_arrays(arrays: Arrays) -> bytes:
@@ -20,24 +24,34 @@ def encode_arrays(arrays: Arrays) -> bytes:
     Raises
     ------
     ValueError
-        If an array's dtype is none of float32, float64 and int64.
+        If an array's dtype is none of float32, float64 and int64, or there are too many arrays.
     """
     for name, array in arrays.items():
         if array.dtype.name not in DTYPES:
             raise ValueError(f"array {name!r} is one of {', '.join(DTYPES)}, got {array.dtype.name}")
-    return bytes(save({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}))
+    # save() writes the memory as it lies; np.ascontiguousarray would give a scalar an axis.
+    data = bytes(save({name: np.asarray(arrays[name], order="C") for name in sorted(arrays)}))
+    if _LENGTH.unpack_from(data)[0] > MAX_INDEX_BYTES:
+        raise ValueError(f"arrays' names and shapes fit {MAX_INDEX_BYTES} bytes, got {len(arrays)} arrays")
+    return data
 
 
 def decode_arrays(data: bytes) -> dict[str, NDArray[np.generic]]:
     """Return the arrays in `data`; memory is bounded by its length, as nothing in the format expands.
 
+    Arrays have one encoding only, that of `encode_arrays`: so the SHA-256 of the bytes is that of the
+    arrays, and no two readers can take the same bytes for different arrays.
+
     Raises
     ------
     MessageError
-        If it is not safetensors, or holds a dtype other than float32, float64 and int64.
+        If it is not safetensors, holds a dtype other than float32, float64 and int64, or is another
+        encoding of its arrays (a name twice, metadata, another order).
     """
     if not data:
         return {}
+    if len(data) < _LENGTH.size or _LENGTH.unpack_from(data)[0] > MAX_INDEX_BYTES:
+        raise MessageError(f"the arrays start with the length of an index of at most {MAX_INDEX_BYTES} bytes")
     try:
         arrays = load(data)
     except (SafetensorError, KeyError, AttributeError, TypeError, ValueError, OverflowError) as error:
@@ -45,6 +59,8 @@ def decode_arrays(data: bytes) -> dict[str, NDArray[np.generic]]:
     for name, array in arrays.items():
         if array.dtype.name not in DTYPES:
             raise MessageError(f"array {name!r} is one of {', '.join(DTYPES)}, got {array.dtype.name}")
+    if encode_arrays(arrays) != data:
+        raise MessageError("the arrays are not in the one encoding that they have")
     return dict(arrays)
 
 

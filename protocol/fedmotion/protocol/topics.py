@@ -32,7 +32,7 @@ class Topics:
         return f"{self.prefix}/aggregator"
 
     def model(self, purpose: str, index: int | str = "+") -> str:
-        """Retained: chunk `index` of the model for `purpose`, which is round or released; "+" for all chunks."""
+        """Retained: chunk `index` ("+" for all) of the model for `purpose`, which is round or released."""
         return f"{self.prefix}/model/{purpose}/{index}"
 
     def presence(self, client_id: str = "+") -> str:
