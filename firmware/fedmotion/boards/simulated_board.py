@@ -1,0 +1,165 @@
+"""`fedmotion sim-board`: a performance, a virtual sensor, a node and its port, put together."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from fedmotion.boards.line_damage import LineDamage
+from fedmotion.boards.motion import SWIPE_LEFT, SWIPE_RIGHT
+from fedmotion.boards.node_server import Listener, NodeServer
+from fedmotion.boards.recorded_takes import load_takes
+from fedmotion.boards.script import Script, person_script, recorded_script, write_marks
+from fedmotion.boards.simulated_node import TRANSMIT_BUFFER_BYTES, SimulatedNode
+from fedmotion.boards.tcp_line import TcpListener
+from fedmotion.boards.virtual_mpu6050 import VirtualMpu6050
+from fedmotion.protocol.identity import BOARD_ID_UNSET, OTHER
+from fedmotion.protocol.serial_frames import Status
+
+BOARDS = ("simulated",)
+DEFAULT_COUNTS = {SWIPE_RIGHT: 5, SWIPE_LEFT: 5, OTHER: 5}
+
+
+def run(
+    *,
+    board: str = "simulated",
+    port: str = "tcp:0",
+    person: int | str = 1,
+    recordings: Path | None = None,
+    labels: Sequence[str] = (),
+    counts: Mapping[str, int] | None = None,
+    rate_hz: float = 100.0,
+    accel_full_scale_g: int = 8,
+    gyro_full_scale_dps: int = 1000,
+    speed: float = 1.0,
+    seed: int = 0,
+    board_id: int = BOARD_ID_UNSET,
+    jitter_us: int = 0,
+    marks_path: Path | None = None,
+    starts_at_once: bool = False,
+    exit_at_end: bool = False,
+    damage: LineDamage | None = None,
+    announce: Callable[[str], None] | None = None,
+    stop: threading.Event | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Status:
+    """Run one simulated board until `stop` is set or, with `exit_at_end`, its performance has ended.
+
+    Parameters
+    ----------
+    port
+        `tcp:PORT` (0: a free one; on loopback) or `pty`.
+    person
+        A simulated person's seed or, with `recordings`, the file's subject.
+    recordings
+        An npz file of takes; its `labels` are played, and counts["other"] takes of the remaining ones.
+    counts
+        How many of each activity. None: DEFAULT_COUNTS, or all takes of `labels` and as many others as
+        gestures (fewer where there are fewer).
+    speed
+        1 is real time, 0 as fast as the reader reads; see NodeServer.
+    seed
+        Which performance of this person; also of the sensor's noise.
+    marks_path
+        Where to write what is performed when, before the port opens.
+    announce
+        Is given the address to open, once, when the port is ready.
+
+    Returns
+    -------
+    The node's last status.
+
+    Raises
+    ------
+    ValueError
+        If an argument is impossible; the sentence says which, what is allowed and what came.
+    OSError
+        If the port, the recordings or the marks cannot be opened.
+    """
+    if board not in BOARDS:
+        raise ValueError(f"a simulated board is one of {', '.join(BOARDS)}, got {board!r}")
+    if not 16 <= rate_hz <= 1000:
+        raise ValueError(f"the rate is 16 to 1000 Hz, got {rate_hz}")
+    script = make_script(person=person, recordings=recordings, labels=labels, counts=counts, seed=seed)
+    sensor = VirtualMpu6050(
+        script.motion,
+        seed=seed,
+        accel_full_scale_g=accel_full_scale_g,
+        gyro_full_scale_dps=gyro_full_scale_dps,
+    )
+    node = SimulatedNode(
+        sensor,
+        period_us=round(1e6 / rate_hz),
+        board_id=board_id,
+        jitter_us=jitter_us,
+        seed=seed,
+        transmit_buffer_bytes=TRANSMIT_BUFFER_BYTES if speed == 1 else None,
+    )
+    if marks_path is not None:
+        write_marks(script, marks_path)
+    listener = open_port(port)
+    try:
+        server = NodeServer(
+            node,
+            listener,
+            speed=speed,
+            starts_at_once=starts_at_once,
+            stop_at_us=sensor.end_us if exit_at_end else None,
+            damage=damage,
+            clock=clock,
+        )
+    except ValueError:
+        listener.close()
+        raise
+    if announce is not None:
+        announce(server.address)
+    server.serve(stop or threading.Event())
+    return node.status()
+
+
+def make_script(
+    *,
+    person: int | str,
+    recordings: Path | None,
+    labels: Sequence[str],
+    counts: Mapping[str, int] | None,
+    seed: int,
+) -> Script:
+    """Return the performance that `run` plays, for the same arguments."""
+    if recordings is None:
+        try:
+            person_seed = int(person)
+        except ValueError:
+            raise ValueError(f"a simulated person is named by a number, its seed, got {person!r}") from None
+        if person_seed < 0 or seed < 0:
+            raise ValueError(f"seeds are 0 or more, got {min(person_seed, seed)}")
+        wanted = DEFAULT_COUNTS if counts is None else counts
+        if labels:
+            wanted = {
+                label: wanted.get(label, 5) for label in (*labels, *(n for n in (OTHER,) if n in wanted))
+            }
+        return person_script(person_seed, wanted, performance_seed=seed)
+    if not labels:
+        raise ValueError(f"{recordings.name}: name the labels to play, got none")
+    takes = load_takes(recordings)
+    subject = str(person)
+    n_others = len(takes.find_others(subject, tuple(labels)))
+    if counts is None:
+        n_gestures = sum(len(takes.find(subject, label)) for label in labels)
+        n_other = min(n_gestures, n_others)
+    else:
+        n_other = counts.get(OTHER, 0)
+    return recorded_script(takes, subject, labels, counts=counts, n_other=n_other, performance_seed=seed)
+
+
+def open_port(port: str) -> Listener:
+    """Return the listener for `tcp:PORT` or `pty`; raises ValueError for anything else."""
+    kind, _, number = port.partition(":")
+    if kind == "tcp" and number.isascii() and number.isdigit() and int(number) <= 65535:
+        return TcpListener(int(number))
+    if port == "pty":
+        # Imported here because it needs POSIX.
+        from fedmotion.boards.posix_terminal import PtyLine  # noqa: PLC0415  (POSIX only)
+
+        return PtyLine()
+    raise ValueError(f"a port is tcp:PORT with PORT 0 to 65535, or pty, got {port!r}")
