@@ -1,0 +1,213 @@
+"""The aggregator's configuration: every key with its unit and default, and the checks of all of them."""
+
+import difflib
+import re
+
+import msgspec
+
+from fedmotion.aggregator.aggregation import STRATEGIES
+from fedmotion.aggregator.rounds import MAX_COHORT, Rules
+from fedmotion.aggregator.schedule import Schedule
+from fedmotion.models.specification import Specification, check_activities
+from fedmotion.protocol.identity import check_federation
+from fedmotion.protocol.messages import TrainSettings
+
+
+class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the owner of a federation decides, one TOML file; only the first two keys must be given.
+
+    Attributes
+    ----------
+    federation : str
+        The federation's name in topics: 1 to 32 of a-z, 0-9 and hyphen.
+    activities : list of str
+        What is recognised, in the order of the classes; holds "other", movement that is no gesture. Part
+        of the store for good: another list needs another store.
+    rate_hz : float, default 50
+        Samples a second after resampling, 1 to 10000.
+    window_length : int, default 64
+        Samples in a window, 2 to 10000.
+    n_components : int, default 24
+        Principal components that the linear model sees.
+    cohort_size : int, default 0
+        Clients invited to a round; 0 invites all that are online (at most 1000). More than the quorum
+        over-invites, so that slow clients are not waited for.
+    quorum : int, default 0
+        Accepted contributions that close a round at once; 0 waits for all that were invited.
+    min_updates : int, default 2
+        Accepted contributions below which a round fails at its deadline.
+    min_clients : int, default 2
+        Clients that must be online before a round opens.
+    deadline_s : float, default 60
+        Seconds that a round collects at most, from its announcement.
+    n_rounds : int, default 0
+        Train rounds in all; 0 trains for ever.
+    evaluate_every : int, default 1
+        Train rounds between two evaluate rounds, of which one also follows the last; 0 never evaluates.
+    interval_s : float, default 0
+        Seconds between the end of a round and the next one.
+    retry_s : float, default 5
+        Seconds between a failed round and the next one; doubles with each failure in a row, up to 60.
+    strategy : str, default "fedavg"
+        How updates become the next parameters.
+    learning_rate : float, default 0.01
+        Step size of the clients' training.
+    n_epochs : int, default 5
+        Passes over a client's windows in one round.
+    batch_size : int, default 16
+        Windows in one step.
+    proximal_mu : float, default 0
+        Pull towards the round's model while training (FedProx); 0 is none.
+    seed : int, default 0
+        Of the cohorts' choice and the clients' training.
+    max_windows : int, default 1000000
+        The largest `n_windows` that is believed of one client; larger ones are refused.
+    n_models_kept : int, default 100
+        Models of a lineage that the store keeps, newest first; the released one and the one that the open
+        round starts from stay in any case.
+    store : str, default "federation.sqlite"
+        The file of clients, models and rounds, beside the configuration file unless absolute.
+    broker : str, default ""
+        `mqtt[s]://user:password@host:port` of a broker that runs already; empty starts one of our own.
+    host : str, default "127.0.0.1"
+        The name or address under which clients reach the broker: invitations say it.
+    port : int, default 1883
+        The broker's port, likewise.
+    """
+
+    federation: str
+    activities: tuple[str, ...]
+    rate_hz: float = 50.0
+    window_length: int = 64
+    n_components: int = 24
+    cohort_size: int = 0
+    quorum: int = 0
+    min_updates: int = 2
+    min_clients: int = 2
+    deadline_s: float = 60.0
+    n_rounds: int = 0
+    evaluate_every: int = 1
+    interval_s: float = 0.0
+    retry_s: float = 5.0
+    strategy: str = "fedavg"
+    learning_rate: float = 0.01
+    n_epochs: int = 5
+    batch_size: int = 16
+    proximal_mu: float = 0.0
+    seed: int = 0
+    max_windows: int = 1_000_000
+    n_models_kept: int = 100
+    store: str = "federation.sqlite"
+    broker: str = ""
+    host: str = "127.0.0.1"
+    port: int = 1883
+
+    def check(self) -> "AggregatorConfiguration":
+        """Return the configuration itself if all in it is possible together.
+
+        Raises
+        ------
+        ValueError
+            Who, what is allowed, what came.
+        """
+        check_federation(self.federation)
+        check_activities(self.activities)
+        for key, low, high in _RANGES:
+            value = getattr(self, key)
+            if not low <= value <= high:
+                raise ValueError(f"{key} is {low:g} to {high:g}, got {value}")
+        if self.strategy not in STRATEGIES:
+            raise ValueError(f"strategy is one of {', '.join(sorted(STRATEGIES))}, got {self.strategy!r}")
+        if self.min_clients < self.min_updates:
+            raise ValueError(
+                f"min_clients is at least min_updates, {self.min_updates}, as a round with fewer clients "
+                f"could only fail, got {self.min_clients}"
+            )
+        if self.quorum and self.quorum < self.min_updates:
+            raise ValueError(
+                f"quorum is 0 (all) or at least min_updates, {self.min_updates}, got {self.quorum}"
+            )
+        if self.cohort_size and self.cohort_size < max(self.quorum, self.min_updates):
+            raise ValueError(
+                "cohort_size is 0 (all) or at least quorum and min_updates, "
+                f"{max(self.quorum, self.min_updates)}, got {self.cohort_size}"
+            )
+        if not self.store:
+            raise ValueError("store is the name of a file, got an empty one")
+        return self
+
+    def rules(self, specification: Specification) -> Rules:
+        """Return how rounds are run."""
+        return Rules(
+            schedule=Schedule(specification.has_statistics, self.n_rounds, self.evaluate_every),
+            cohort_size=self.cohort_size,
+            quorum=self.quorum,
+            min_updates=self.min_updates,
+            min_clients=self.min_clients,
+            deadline_s=self.deadline_s,
+            interval_s=self.interval_s,
+            retry_s=self.retry_s,
+            seed=self.seed,
+        )
+
+    def train_settings(self, round_id: int) -> TrainSettings:
+        """Return how the cohort of round `round_id` trains; each round shuffles in its own way."""
+        return TrainSettings(
+            learning_rate=self.learning_rate,
+            n_epochs=self.n_epochs,
+            batch_size=self.batch_size,
+            proximal_mu=self.proximal_mu,
+            seed=self.seed + round_id,
+        )
+
+
+_RANGES: tuple[tuple[str, float, float], ...] = (
+    ("rate_hz", 1, 10_000),
+    ("window_length", 2, 10_000),
+    ("n_components", 1, 10_000),
+    ("cohort_size", 0, MAX_COHORT),
+    ("quorum", 0, MAX_COHORT),
+    ("min_updates", 1, MAX_COHORT),
+    ("min_clients", 1, MAX_COHORT),
+    ("deadline_s", 0.1, 7 * 86_400),
+    ("n_rounds", 0, 10**9),
+    ("evaluate_every", 0, 10**9),
+    ("interval_s", 0, 365 * 86_400),
+    ("retry_s", 0, 3600),
+    ("learning_rate", 1e-9, 1e3),
+    ("n_epochs", 1, 10_000),
+    ("batch_size", 1, 1_000_000),
+    ("proximal_mu", 0, 1e6),
+    ("seed", 0, 2**31),
+    ("max_windows", 20, 10**9),
+    ("n_models_kept", 1, 10**6),
+    ("port", 1, 65_535),
+)
+
+
+def decode_configuration(data: bytes) -> AggregatorConfiguration:
+    """Return the checked configuration in `data`, the bytes of a TOML file.
+
+    Raises
+    ------
+    ValueError
+        If it is no TOML, has a key that does not exist or a value that may not be; the sentence names it.
+    """
+    try:
+        configuration = msgspec.toml.decode(data, type=AggregatorConfiguration)
+    except msgspec.ValidationError as error:
+        raise ValueError(_explain(str(error))) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise ValueError(f"the aggregator's configuration is not TOML: {error}") from None
+    return configuration.check()
+
+
+def _explain(text: str) -> str:
+    keys = AggregatorConfiguration.__struct_fields__
+    if unknown := re.search(r"unknown field `(.*)`", text):
+        near = difflib.get_close_matches(unknown[1], keys, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(keys)}"
+        return f"the aggregator's configuration has no key {unknown[1]!r}: {hint}"
+    if missing := re.search(r"missing required field `(.*)`", text):
+        return f"the aggregator's configuration needs the key {missing[1]!r}"
+    return f"the aggregator's configuration: {text}"

@@ -1,0 +1,390 @@
+"""Where the aggregator keeps a federation: its clients, models, rounds, and what a round has collected.
+
+Models kept are a lineage's newest, as many as the configuration says, besides the released one. What a round
+collects lies in the spool until the commit that closes the round, so memory does not grow with the cohort.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from fedmotion.aggregator.aggregation import Metrics
+from fedmotion.aggregator.rounds import Verdict
+from fedmotion.aggregator.schedule import Progress
+from fedmotion.aggregator.sqlite_store import BUSY_TIMEOUT_S, Schema, SqliteStore, StoreError, Value
+from fedmotion.models.specification import Specification, decode_specification, encode_specification
+from fedmotion.protocol.messages import Contribution, RoundKind
+
+SCHEMA = Schema(
+    what="the federation's store",
+    application_id=int.from_bytes(b"FMag", "big"),
+    version=1,
+    script="""
+    CREATE TABLE federation (
+        federation_id BLOB NOT NULL, name TEXT NOT NULL, specification BLOB NOT NULL,
+        released_lineage_id BLOB, released_sha256 BLOB, released_round_id INTEGER,
+        created_utc TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP);
+    CREATE TABLE lineages (
+        number INTEGER PRIMARY KEY, lineage_id BLOB NOT NULL UNIQUE,
+        current_sha256 BLOB NOT NULL, current_round_id INTEGER NOT NULL,
+        created_utc TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP);
+    CREATE TABLE clients (
+        client_id TEXT PRIMARY KEY, password TEXT NOT NULL,
+        invited_utc TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP);
+    CREATE TABLE models (
+        lineage_id BLOB NOT NULL, sha256 BLOB NOT NULL, round_id INTEGER NOT NULL, arrays BLOB NOT NULL,
+        PRIMARY KEY (lineage_id, sha256));
+    CREATE TABLE rounds (
+        round_id INTEGER PRIMARY KEY, lineage_id BLOB NOT NULL, kind TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('open', 'finished', 'failed')), cohort BLOB NOT NULL,
+        base_sha256 BLOB NOT NULL, result_sha256 BLOB, reason TEXT NOT NULL DEFAULT '',
+        n_windows INTEGER NOT NULL DEFAULT 0, metrics BLOB NOT NULL DEFAULT '{}',
+        opened_utc TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, closed_utc TEXT);
+    CREATE UNIQUE INDEX one_open_round ON rounds (state) WHERE state = 'open';
+    CREATE TABLE spool (
+        round_id INTEGER NOT NULL, client_id TEXT NOT NULL, header BLOB NOT NULL, body BLOB NOT NULL,
+        PRIMARY KEY (round_id, client_id));
+    CREATE TABLE contributions (
+        round_id INTEGER NOT NULL, client_id TEXT NOT NULL, sha256 BLOB NOT NULL, verdict TEXT NOT NULL,
+        n_windows INTEGER NOT NULL, PRIMARY KEY (round_id, client_id)) WITHOUT ROWID;
+    CREATE TABLE refusals (
+        client_id TEXT NOT NULL, reason TEXT NOT NULL, n_refused INTEGER NOT NULL,
+        PRIMARY KEY (client_id, reason)) WITHOUT ROWID
+    """,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Federation:
+    """One task; its name, id and specification stay for good."""
+
+    federation_id: UUID
+    name: str
+    specification: Specification
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReference:
+    """Which model: its lineage, the round that made it (0 is the initial one) and its SHA-256."""
+
+    lineage_id: UUID
+    round_id: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client that was invited; its password is here because the broker's accounts are made from it."""
+
+    client_id: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRecord:
+    """A round as stored; `result_sha256` is there for finished statistics and train rounds only."""
+
+    round_id: int
+    lineage_id: UUID
+    kind: RoundKind
+    state: Literal["open", "finished", "failed"]
+    cohort: tuple[str, ...]
+    base_sha256: bytes
+    result_sha256: bytes | None
+    reason: str
+    n_windows: int
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class ContributionRecord:
+    """What became of a client's answer to a round; `sha256` is that of the whole message."""
+
+    client_id: str
+    sha256: bytes
+    verdict: Verdict
+    n_windows: int
+
+
+class FederationStore(SqliteStore):
+    """The store of one federation; writes are to stand in a `transaction()`.
+
+    Parameters
+    ----------
+    path
+        The file, which is made if it is not there.
+    read_only
+        For programs that look on while the aggregator runs.
+
+    Raises
+    ------
+    StoreError
+        See `SqliteStore`.
+    """
+
+    def __init__(
+        self, path: Path, *, read_only: bool = False, busy_timeout_s: float = BUSY_TIMEOUT_S
+    ) -> None:
+        super().__init__(path, SCHEMA, read_only=read_only, busy_timeout_s=busy_timeout_s)
+
+    def found(self, federation: Federation) -> None:
+        """Store the one federation."""
+        specification = encode_specification(federation.specification)
+        self._execute(
+            "INSERT INTO federation (federation_id, name, specification) VALUES (?, ?, ?)",
+            (federation.federation_id.bytes, federation.name, specification),
+        )
+
+    def federation(self) -> Federation | None:
+        """Return the federation, or None in a new store."""
+        row = self._execute("SELECT federation_id, name, specification FROM federation").fetchone()
+        if row is None:
+            return None
+        try:
+            return Federation(UUID(bytes=row[0]), row[1], decode_specification(row[2]))
+        except ValueError as error:
+            raise StoreError(
+                f"{SCHEMA.what} {self.path} holds a federation that cannot be read: {error}"
+            ) from None
+
+    def begin_lineage(self, lineage_id: UUID, arrays: bytes) -> None:
+        """Start a lineage from its initial model; it is the current one from now on."""
+        sha256 = hashlib.sha256(arrays).digest()
+        self._execute(
+            "INSERT INTO lineages (lineage_id, current_sha256, current_round_id) VALUES (?, ?, 0)",
+            (lineage_id.bytes, sha256),
+        )
+        self._put_model(lineage_id, 0, sha256, arrays)
+
+    def current_model(self) -> ModelReference:
+        """Return the round's model of the newest lineage."""
+        lineage, round_id, sha256 = self._execute(
+            "SELECT lineage_id, current_round_id, current_sha256 FROM lineages ORDER BY number DESC LIMIT 1"
+        ).fetchone()
+        return ModelReference(UUID(bytes=lineage), round_id, sha256)
+
+    def released_model(self) -> ModelReference | None:
+        """Return the model that recognisers use, or None before the first was released."""
+        lineage, round_id, sha256 = self._execute(
+            "SELECT released_lineage_id, released_round_id, released_sha256 FROM federation"
+        ).fetchone()
+        return None if lineage is None else ModelReference(UUID(bytes=lineage), round_id, sha256)
+
+    def arrays_of(self, model: ModelReference) -> bytes:
+        """Return a kept model's arrays, encoded."""
+        row = self._execute(
+            "SELECT arrays FROM models WHERE lineage_id = ? AND sha256 = ?",
+            (model.lineage_id.bytes, model.sha256),
+        ).fetchone()
+        if row is None or hashlib.sha256(row[0]).digest() != model.sha256:
+            raise StoreError(f"{SCHEMA.what} {self.path} has lost the model of round {model.round_id}")
+        return bytes(row[0])
+
+    def add_model(self, lineage_id: UUID, round_id: int, arrays: bytes, n_kept: int) -> ModelReference:
+        """Store the model that a round made as its lineage's current one; drop the oldest beyond `n_kept`."""
+        sha256 = hashlib.sha256(arrays).digest()
+        self._put_model(lineage_id, round_id, sha256, arrays)
+        self._execute(
+            "UPDATE lineages SET current_sha256 = ?, current_round_id = ? WHERE lineage_id = ?",
+            (sha256, round_id, lineage_id.bytes),
+        )
+        self._execute(
+            "DELETE FROM models WHERE lineage_id = ?1 AND round_id <= ("
+            "  SELECT round_id FROM models WHERE lineage_id = ?1 ORDER BY round_id DESC LIMIT 1 OFFSET ?2)"
+            " AND NOT EXISTS (SELECT 1 FROM federation"
+            "  WHERE released_lineage_id = models.lineage_id AND released_sha256 = models.sha256)",
+            (lineage_id.bytes, n_kept),
+        )
+        return ModelReference(lineage_id, round_id, sha256)
+
+    def release(self, model: ModelReference) -> None:
+        """Make `model` the one that recognisers use."""
+        self._execute(
+            "UPDATE federation SET released_lineage_id = ?, released_round_id = ?, released_sha256 = ?",
+            (model.lineage_id.bytes, model.round_id, model.sha256),
+        )
+
+    def put_client(self, client: Client) -> None:
+        """Store a client, or another password of the one with its id."""
+        self._execute(
+            "INSERT INTO clients (client_id, password) VALUES (?, ?)"
+            " ON CONFLICT (client_id) DO UPDATE SET password = excluded.password",
+            (client.client_id, client.password),
+        )
+
+    def clients(self) -> list[Client]:
+        """Return all that were invited, in order of their ids."""
+        rows = self._execute("SELECT client_id, password FROM clients ORDER BY client_id")
+        return [Client(*row) for row in rows]
+
+    def open_round(
+        self, round_id: int, kind: RoundKind, cohort: tuple[str, ...], base: ModelReference
+    ) -> None:
+        """Store a round as open; at most one is."""
+        self._execute(
+            "INSERT INTO rounds (round_id, lineage_id, kind, state, cohort, base_sha256)"
+            " VALUES (?, ?, ?, 'open', ?, ?)",
+            (round_id, base.lineage_id.bytes, kind, msgspec.json.encode(cohort), base.sha256),
+        )
+
+    def finish_round(
+        self, round_id: int, n_windows: int, result_sha256: bytes | None, metrics: Metrics
+    ) -> None:
+        """Store a round as finished and empty its spool."""
+        self._close_round(
+            round_id, "finished", n_windows=n_windows, result_sha256=result_sha256, metrics=metrics
+        )
+
+    def fail_round(self, round_id: int, reason: str) -> None:
+        """Store a round as failed for `reason` and empty its spool."""
+        self._close_round(round_id, "failed", reason=reason)
+
+    def rounds(self, after: int = 0) -> list[RoundRecord]:
+        """Return the rounds with ids above `after`, in order."""
+        rows = self._execute(f"SELECT {_ROUND} FROM rounds WHERE round_id > ? ORDER BY round_id", (after,))  # noqa: S608 - a constant of ours
+        return [_round_record(row) for row in rows]
+
+    def the_open_round(self) -> RoundRecord | None:
+        """Return the round that collects, if there is one."""
+        row = self._execute(f"SELECT {_ROUND} FROM rounds WHERE state = 'open'").fetchone()  # noqa: S608 - a constant of ours
+        return None if row is None else _round_record(row)
+
+    def last_round_id(self) -> int:
+        """Return the id of the last round that was announced, 0 before the first."""
+        return self._number("SELECT coalesce(max(round_id), 0) FROM rounds")
+
+    def progress(self, lineage_id: UUID) -> Progress:
+        """Return what the lineage has behind it."""
+        n_statistics, n_trained, evaluated_at = self._execute(
+            "SELECT coalesce(sum(kind = 'statistics'), 0), coalesce(sum(kind = 'train'), 0), coalesce(sum("
+            "  kind = 'train' AND round_id < (SELECT coalesce(max(round_id), 0) FROM rounds"
+            "   WHERE lineage_id = ?1 AND kind = 'evaluate' AND state <> 'open')), 0)"
+            " FROM rounds WHERE lineage_id = ?1 AND state = 'finished'",
+            (lineage_id.bytes,),
+        ).fetchone()
+        return Progress(n_statistics > 0, n_trained, evaluated_at)
+
+    def add_contribution(
+        self, header: Contribution, sha256: bytes, verdict: Verdict, body: bytes = b""
+    ) -> None:
+        """Store what became of a client's answer; an accepted one goes to the spool with its body."""
+        self._execute(
+            "INSERT INTO contributions (round_id, client_id, sha256, verdict, n_windows)"
+            " VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (round_id, client_id) DO UPDATE"
+            " SET sha256 = excluded.sha256, verdict = excluded.verdict, n_windows = excluded.n_windows",
+            (header.round_id, header.client_id, sha256, verdict, header.n_windows),
+        )
+        if verdict == "accepted":
+            self._execute(
+                "INSERT INTO spool (round_id, client_id, header, body) VALUES (?, ?, ?, ?)",
+                (header.round_id, header.client_id, msgspec.msgpack.encode(header), body),
+            )
+
+    def contribution(self, round_id: int, client_id: str) -> ContributionRecord | None:
+        """Return what became of a client's answer to a round, if it answered."""
+        row = self._execute(
+            f"SELECT {_CONTRIBUTION} FROM contributions WHERE round_id = ? AND client_id = ?",  # noqa: S608 - a constant of ours
+            (round_id, client_id),
+        ).fetchone()
+        return None if row is None else ContributionRecord(*row)
+
+    def contributions(self, round_id: int) -> list[ContributionRecord]:
+        """Return what became of all answers to a round, in order of the clients' ids."""
+        rows = self._execute(
+            f"SELECT {_CONTRIBUTION} FROM contributions WHERE round_id = ? ORDER BY client_id",  # noqa: S608 - a constant of ours
+            (round_id,),
+        )
+        return [ContributionRecord(*row) for row in rows]
+
+    def spooled(self, round_id: int) -> Iterator[tuple[Contribution, bytes]]:
+        """Yield the accepted headers and bodies in order of the clients' ids, one at a time."""
+        rows = self._execute(
+            "SELECT header, body FROM spool WHERE round_id = ? ORDER BY client_id", (round_id,)
+        )
+        for header, body in rows:
+            yield msgspec.msgpack.decode(header, type=Contribution), body
+
+    def count_refusal(self, client_id: str, reason: str) -> None:
+        """Count one more refusal of a client's contribution."""
+        self._execute(
+            "INSERT INTO refusals (client_id, reason, n_refused) VALUES (?, ?, 1)"
+            " ON CONFLICT (client_id, reason) DO UPDATE SET n_refused = n_refused + 1",
+            (client_id, reason),
+        )
+
+    def refusals(self) -> dict[tuple[str, str], int]:
+        """Return how often each client was refused for each reason."""
+        rows = self._execute("SELECT client_id, reason, n_refused FROM refusals ORDER BY client_id, reason")
+        return {(client_id, reason): n_refused for client_id, reason, n_refused in rows}
+
+    def _put_model(self, lineage_id: UUID, round_id: int, sha256: bytes, arrays: bytes) -> None:
+        # A round that changed nothing gives its base again; the model then counts as the newer round's.
+        self._execute(
+            "INSERT INTO models (lineage_id, sha256, round_id, arrays) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (lineage_id, sha256) DO UPDATE SET round_id = excluded.round_id",
+            (lineage_id.bytes, sha256, round_id, arrays),
+        )
+
+    def _close_round(
+        self,
+        round_id: int,
+        state: str,
+        *,
+        reason: str = "",
+        n_windows: int = 0,
+        result_sha256: bytes | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        values: tuple[Value, ...] = (
+            state,
+            reason,
+            n_windows,
+            result_sha256,
+            msgspec.json.encode(metrics or {}),
+            round_id,
+        )
+        self._execute(
+            "UPDATE rounds SET state = ?, reason = ?, n_windows = ?, result_sha256 = ?, metrics = ?,"
+            " closed_utc = CURRENT_TIMESTAMP WHERE round_id = ? AND state = 'open'",
+            values,
+        )
+        self._execute("DELETE FROM spool WHERE round_id = ?", (round_id,))
+
+
+_ROUND = "round_id, lineage_id, kind, state, cohort, base_sha256, result_sha256, reason, n_windows, metrics"
+_CONTRIBUTION = "client_id, sha256, verdict, n_windows"
+
+_RoundRow = tuple[
+    int,
+    bytes,
+    RoundKind,
+    Literal["open", "finished", "failed"],
+    bytes,
+    bytes,
+    bytes | None,
+    str,
+    int,
+    bytes,
+]
+
+
+def _round_record(row: _RoundRow) -> RoundRecord:
+    round_id, lineage, kind, state, cohort, base, result, reason, n_windows, metrics = row
+    return RoundRecord(
+        round_id=round_id,
+        lineage_id=UUID(bytes=lineage),
+        kind=kind,
+        state=state,
+        cohort=msgspec.json.decode(cohort, type=tuple[str, ...]),
+        base_sha256=base,
+        result_sha256=result,
+        reason=reason,
+        n_windows=n_windows,
+        metrics=msgspec.json.decode(metrics, type=Metrics),
+    )

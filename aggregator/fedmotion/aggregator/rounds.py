@@ -1,0 +1,273 @@
+"""The round state machine: events and a clock in, actions out, no I/O.
+
+`step` returns a new state and never changes the old one, so that whoever carries out the actions keeps the
+old state where a commit fails. Kinds of round share the machine and one sequence of ids.
+"""
+
+import random
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from fedmotion.aggregator.schedule import NOTHING_DONE, Progress, Schedule, next_kind
+from fedmotion.protocol.messages import RoundKind
+
+MAX_COHORT = 1000
+"""33 bytes a name must fit the announcement's header of 65,536 bytes, with room for the rest."""
+
+LONGEST_RETRY_S = 60.0
+
+Verdict = Literal["accepted", "declined", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How rounds are run; the durations are in seconds.
+
+    Attributes
+    ----------
+    cohort_size
+        Clients to invite to a round; 0 invites all that are online. More than `quorum` over-invites.
+    quorum
+        Accepted contributions that close a round at once; 0 waits for the whole cohort.
+    min_updates
+        Accepted contributions below which a round fails at its deadline.
+    min_clients
+        Clients that must be online before a round opens.
+    retry_s
+        Pause after a failed round; it doubles with each failure in a row, up to a minute.
+    """
+
+    schedule: Schedule
+    cohort_size: int
+    quorum: int
+    min_updates: int
+    min_clients: int
+    deadline_s: float
+    interval_s: float
+    retry_s: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRound:
+    """A round that collects; `deadline_at_s` is a point on the caller's monotonic clock."""
+
+    round_id: int
+    kind: RoundKind
+    cohort: tuple[str, ...]
+    deadline_at_s: float
+    accepted: frozenset[str] = frozenset()
+    declined: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
+    is_closing: bool = False
+
+    @property
+    def n_missing(self) -> int:
+        """How many of the cohort have not answered in any way."""
+        return len(set(self.cohort) - self.accepted - self.declined - self.refused)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that the machine knows.
+
+    Attributes
+    ----------
+    eligible
+        The clients that are known and online.
+    is_connected
+        Whether there is a way to the clients. Without one no round opens and no deadline passes.
+    not_before_s
+        When the next round may open.
+    n_failed
+        Failed rounds in a row.
+    """
+
+    next_round_id: int = 1
+    progress: Progress = NOTHING_DONE
+    eligible: frozenset[str] = frozenset()
+    is_connected: bool = False
+    open: OpenRound | None = None
+    not_before_s: float = 0.0
+    n_failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Eligible:
+    """The clients that are known and online are now these."""
+
+    clients: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The way to the clients came up, and an open round gets a fresh deadline; or it went down."""
+
+    is_connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A client of the cohort answered the open round; a good answer may still follow a refused one."""
+
+    client_id: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregated:
+    """The round that `Aggregate` named is stored, or could not be for `reason`."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """Time went by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Store this round as open, then tell its cohort."""
+
+    round: OpenRound
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """Make the next model of what this round has accepted, and answer with `Aggregated`."""
+
+    round: OpenRound
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Store this round as failed for `reason`."""
+
+    round: OpenRound
+    reason: str
+
+
+RoundEvent = Eligible | Linked | Answered | Aggregated | Ticked
+Action = Announce | Aggregate | Fail
+
+
+def step(state: State, event: RoundEvent, now_s: float, rules: Rules) -> tuple[State, tuple[Action, ...]]:
+    """Return the state after `event` at `now_s`, and what is to be done, in order."""
+    actions: list[Action] = []
+    if isinstance(event, Eligible):
+        state = replace(state, eligible=event.clients)
+    elif isinstance(event, Linked):
+        state = _linked(state, event, now_s, rules)
+    elif isinstance(event, Answered):
+        state = _answered(state, event)
+    elif isinstance(event, Aggregated):
+        state = _closed(state, event.reason, now_s, rules, actions)
+    if state.open is not None:
+        state = _collect(state, state.open, now_s, rules, actions)
+    if state.open is None:
+        state = _open(state, now_s, rules, actions)
+    return state, tuple(actions)
+
+
+def wake_at_s(state: State, rules: Rules) -> float | None:
+    """Return when the machine next wants a tick, or None where only another event can move it."""
+    if state.open is not None:
+        return state.open.deadline_at_s if state.is_connected else None
+    if _n_wanted(state, rules) == 0 or next_kind(rules.schedule, state.progress) is None:
+        return None
+    return state.not_before_s
+
+
+def select_cohort(clients: Collection[str], size: int, seed: int, round_id: int) -> tuple[str, ...]:
+    """Return `size` of `clients` in order of their ids, or all where `size` is 0.
+
+    The choice follows from `seed` and `round_id` alone, so that it is the same after a restart.
+    """
+    ordered = sorted(clients)
+    n_selected = min(size or len(ordered), len(ordered), MAX_COHORT)
+    # A seeded choice that anyone can repeat is wanted; nothing here is secret.
+    chooser = random.Random(f"cohort {seed} {round_id}")  # noqa: S311
+    return tuple(sorted(chooser.sample(ordered, n_selected)))
+
+
+def _linked(state: State, event: Linked, now_s: float, rules: Rules) -> State:
+    opened = state.open
+    if event.is_connected and opened is not None:
+        opened = replace(opened, deadline_at_s=now_s + rules.deadline_s)
+    return replace(state, is_connected=event.is_connected, open=opened)
+
+
+def _answered(state: State, event: Answered) -> State:
+    opened = state.open
+    if opened is None or event.client_id not in opened.cohort or event.client_id in opened.accepted:
+        return state
+    client = frozenset({event.client_id})
+    if event.verdict == "refused":
+        return replace(state, open=replace(opened, refused=opened.refused | client))
+    if event.verdict == "declined":
+        return replace(state, open=replace(opened, declined=opened.declined | client))
+    accepted = replace(opened, accepted=opened.accepted | client, refused=opened.refused - client)
+    return replace(state, open=accepted)
+
+
+def _collect(state: State, opened: OpenRound, now_s: float, rules: Rules, actions: list[Action]) -> State:
+    """Close the round if its quorum is there, all have answered, or its deadline has passed."""
+    if opened.is_closing:
+        return state
+    quorum = min(max(rules.quorum or len(opened.cohort), rules.min_updates), len(opened.cohort))
+    is_due = state.is_connected and now_s >= opened.deadline_at_s
+    if len(opened.accepted) < quorum and opened.n_missing and not is_due:
+        return state
+    closing = replace(opened, is_closing=True)
+    if len(opened.accepted) >= rules.min_updates:
+        actions.append(Aggregate(closing))
+        return replace(state, open=closing)
+    why = "the deadline passed" if is_due else "all have answered"
+    reason = (
+        f"too_few_updates: {why} with {len(opened.accepted)} accepted of at least {rules.min_updates}; "
+        f"{len(opened.declined)} declined, {len(opened.refused)} refused, {opened.n_missing} silent"
+    )
+    return _closed(replace(state, open=closing), reason, now_s, rules, actions)
+
+
+def _closed(state: State, reason: str, now_s: float, rules: Rules, actions: list[Action]) -> State:
+    opened = state.open
+    if opened is None or not opened.is_closing:
+        return state
+    n_failed = 0
+    pause_s = rules.interval_s
+    if reason:
+        n_failed = state.n_failed + 1
+        # 2**6 is beyond every sensible cap and keeps the float small after thousands of failures.
+        backoff_s = min(LONGEST_RETRY_S, rules.retry_s * 2.0 ** min(state.n_failed, 6))
+        pause_s = max(pause_s, backoff_s)
+        actions.append(Fail(opened, reason))
+    return replace(
+        state,
+        progress=state.progress.after(opened.kind, is_finished=not reason),
+        open=None,
+        not_before_s=now_s + pause_s,
+        n_failed=n_failed,
+    )
+
+
+def _open(state: State, now_s: float, rules: Rules, actions: list[Action]) -> State:
+    kind = next_kind(rules.schedule, state.progress)
+    if kind is None or _n_wanted(state, rules) == 0 or now_s < state.not_before_s:
+        return state
+    opened = OpenRound(
+        round_id=state.next_round_id,
+        kind=kind,
+        cohort=select_cohort(state.eligible, rules.cohort_size, rules.seed, state.next_round_id),
+        deadline_at_s=now_s + rules.deadline_s,
+    )
+    actions.append(Announce(opened))
+    return replace(state, open=opened, next_round_id=state.next_round_id + 1)
+
+
+def _n_wanted(state: State, rules: Rules) -> int:
+    """Return how many clients a round could invite now: 0 where too few are online."""
+    n_online = len(state.eligible) if state.is_connected else 0
+    return n_online if n_online >= max(1, rules.min_clients) else 0

@@ -1,0 +1,1 @@
+"""How a round's updates become the next parameters: one strategy a file."""
