@@ -25,10 +25,12 @@ RefusalReason = Literal[
     "oversized",
     "not_finite",
     "wrong_shape",
+    "wrong_dtype",
     "bad_count",
     "wrong_base",
     "other_lineage",
     "wrong_kind",
+    "wrong_version",
 ]
 REFUSAL_REASONS: tuple[RefusalReason, ...] = get_args(RefusalReason)
 

@@ -55,10 +55,10 @@ def decode_arrays(data: bytes) -> dict[str, NDArray[np.generic]]:
     try:
         arrays = load(data)
     except (SafetensorError, KeyError, AttributeError, TypeError, ValueError, OverflowError) as error:
-        raise MessageError(f"the arrays are not safetensors: {error}") from None
+        raise MessageError(f"the arrays are not safetensors: {str(error)[:500]}") from None
     for name, array in arrays.items():
         if array.dtype.name not in DTYPES:
-            raise MessageError(f"array {name!r} is one of {', '.join(DTYPES)}, got {array.dtype.name}")
+            raise MessageError(f"array {name[:80]!r} is one of {', '.join(DTYPES)}, got {array.dtype.name}")
     if encode_arrays(arrays) != data:
         raise MessageError("the arrays are not in the one encoding that they have")
     return dict(arrays)

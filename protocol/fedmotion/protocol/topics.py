@@ -51,7 +51,7 @@ class Topics:
         """Return the client that may write `topic`; raises ValueError where it is no client's topic."""
         parts = topic.removeprefix(f"{self.prefix}/client/").split("/")
         if not topic.startswith(f"{self.prefix}/client/") or len(parts) != 2:
-            raise ValueError(f"a client's topic is {self.prefix}/client/ID/..., got {topic!r}")
+            raise ValueError(f"a client's topic is {self.prefix}/client/ID/..., got {topic[:200]!r}")
         return check_client_id(parts[0])
 
     def _client(self, client_id: str, leaf: str) -> str:
