@@ -1,0 +1,272 @@
+"""The agent: one board, its recordings and one client of a federation, around one queue of events.
+
+Everything happens in the thread that runs the loop, except reading the port, the broker's connection and
+training, which report into the queue. A tick is an event as well: the clock is an argument.
+"""
+
+import logging
+import queue
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+from fedmotion.broker.door import Connected, Disconnected, Door, Event, Received, Refused, Will
+from fedmotion.broker.paho_door import PahoDoor
+from fedmotion.delivery.outbox import Outbox
+from fedmotion.host.board_line import BoardLine, OpenPort, open_serial_port
+from fedmotion.host.configuration import AgentConfiguration
+from fedmotion.host.federated_client import (
+    AnsweredRound,
+    FederatedClient,
+    Point,
+    WorkDone,
+    offline_will,
+)
+from fedmotion.host.imu_stream import ImuBlock, StreamCounters
+from fedmotion.host.marks import Labelling
+from fedmotion.host.profile import Profile
+from fedmotion.host.recogniser import Recogniser, Recognition
+from fedmotion.host.recorder import Recorder
+from fedmotion.host.recording_store import Recording, RecordingStore, StoreError
+from fedmotion.host.released_model import LoadedModel, ReleasedModelFile
+from fedmotion.host.serial_port import Bytes, Lost, Opened, SerialEvent
+from fedmotion.host.trainer import Trainer
+from fedmotion.host.work_thread import Submit, WorkThread
+from fedmotion.models.specification import Specification
+from fedmotion.protocol.invitation import Invitation
+
+TICK_S = 0.25
+_MAX_DRAINED = 1000
+_MAX_JOINED_BYTES = 65_536
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ends the loop; a signal handler puts it into the queue."""
+
+
+AgentEvent = SerialEvent | Event | WorkDone | Stop
+OpenDoor = Callable[[Profile, Invitation, Callable[[Event], None], Will | None], Door]
+
+
+def open_paho_door(
+    profile: Profile, invitation: Invitation, on_event: Callable[[Event], None], will: Will | None
+) -> Door:
+    """Return the door to the invitation's broker; not yet started."""
+    return PahoDoor(profile.address(invitation), name=invitation.client_id, on_event=on_event, will=will)
+
+
+def _ignore(_value: object) -> None:
+    return
+
+
+class Agent:
+    """One agent. Make it, `run` it in one thread, `stop` it from any.
+
+    Parameters
+    ----------
+    profile, configuration
+        Whose files, and what its owner set.
+    finding
+        The specification by which movements are found for recordings, before and whatever a federation
+        teaches.
+    labelling
+        What a movement is; None records nothing.
+    open_door, open_port, submit, clock, wall_clock
+        The world; tests and simulations bring their own. `submit` None is a thread.
+    on_recognition, on_recording, on_released
+        Told of each gesture, each new recording, and each model that recognition goes over to.
+    on_point
+        Told where a round stands; see `Point`.
+
+    Raises
+    ------
+    ValueError
+        If the profile has joined no federation, or its outbox cannot be used.
+    StoreError
+        If the recordings cannot be used.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        configuration: AgentConfiguration,
+        *,
+        finding: Specification,
+        labelling: Labelling | None = None,
+        open_door: OpenDoor = open_paho_door,
+        open_port: OpenPort = open_serial_port,
+        submit: Submit | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+        on_recognition: Callable[[Recognition], object] = _ignore,
+        on_recording: Callable[[Recording], object] = _ignore,
+        on_released: Callable[[LoadedModel], object] = _ignore,
+        on_point: Callable[[Point], object] = _ignore,
+    ) -> None:
+        invitation = profile.read_invitation()
+        session = uuid4()
+        self.queue: queue.SimpleQueue[AgentEvent] = queue.SimpleQueue()
+        self.n_store_errors = 0
+        self._clock = clock
+        self._on_recognition = on_recognition
+        self._on_recording = on_recording
+        self._on_released_model = on_released
+        self._is_stopping = False
+        self._released_file = ReleasedModelFile(profile.released_model)
+        self._work = WorkThread("training")
+        self.store = RecordingStore(profile.recordings, clock=wall_clock)
+        try:
+            self._outbox = Outbox(profile.outbox)
+        except ValueError:
+            self.store.close()
+            raise
+        trainer = Trainer(self.store, invitation.client_id)
+        will = offline_will(invitation, session) if configuration.takes_part else None
+        self.client = FederatedClient(
+            invitation,
+            session,
+            door=open_door(profile, invitation, self.queue.put, will),
+            outbox=self._outbox,
+            answered=AnsweredRound(profile.answered, invitation.federation_id),
+            answer_round=trainer.answer,
+            submit=submit or self._work.submit,
+            on_work_done=self.queue.put,
+            on_released=self._on_released,
+            resend_s=configuration.resend_s,
+            on_point=on_point,
+            takes_part=configuration.takes_part,
+        )
+        self.recogniser = Recogniser()
+        kept = self._released_file.read(invitation.federation_id)
+        if kept is not None:
+            self.recogniser.swap(kept)
+        self.recorder = (
+            None
+            if labelling is None
+            else Recorder(finding, labelling, person=configuration.person, placement=configuration.placement)
+        )
+        self.board = (
+            BoardLine(configuration.port, configuration.baud, self.queue.put, open_port=open_port)
+            if configuration.port
+            else None
+        )
+
+    @property
+    def board_counters(self) -> StreamCounters | None:
+        """What the board's stream has seen, if there is a board."""
+        return None if self.board is None else self.board.stream.counters
+
+    def start(self) -> None:
+        """Open port and door; both go on by themselves from here."""
+        self.client.start()
+        if self.board is not None:
+            self.board.start()
+
+    def run(self) -> None:
+        """Work until `stop`, then leave properly."""
+        self.start()
+        try:
+            while not self._is_stopping:
+                for event in self._next_events():
+                    self.handle(event)
+                self.tick()
+        finally:
+            self.close()
+
+    def stop(self) -> None:
+        """End `run`; from any thread or signal handler."""
+        self.queue.put(Stop())
+
+    def close(self) -> None:
+        """Let go of everything; what has no receipt is kept."""
+        if self.board is not None:
+            self.board.close()
+            self._record(self.recorder.flush() if self.recorder is not None else [])
+        self.client.close()
+        self._work.close()
+        self._outbox.close()
+        self.store.close()
+
+    def handle(self, event: AgentEvent) -> None:
+        """Take one event."""
+        now_s = self._clock()
+        match event:
+            case Stop():
+                self._is_stopping = True
+            case Opened() | Bytes() | Lost():
+                self._on_serial(event, now_s)
+            case Connected() | Disconnected() | Refused() | Received() | WorkDone():
+                self.client.handle(event, now_s)
+
+    def tick(self) -> None:
+        """Do what is due by the clock."""
+        now_s = self._clock()
+        self.client.tick(now_s)
+        if self.board is not None:
+            self.board.tick(now_s)
+
+    def _on_serial(self, event: SerialEvent, now_s: float) -> None:
+        if self.board is None:
+            return
+        for block in self.board.handle(event, now_s):
+            self._on_block(block)
+        if isinstance(event, Lost) and self.recorder is not None:
+            self._record(self.recorder.flush())
+
+    def _on_block(self, block: ImuBlock) -> None:
+        for recognition in self.recogniser.feed(block):
+            _log.info(
+                "t=%.3f s recognised %s, margin %.2f, round=%d",
+                recognition.start_us / 1e6,
+                recognition.activity,
+                recognition.margin,
+                recognition.round_id,
+            )
+            self._on_recognition(recognition)
+        if self.recorder is not None:
+            self._record(self.recorder.feed(block))
+
+    def _record(self, recordings: list[Recording]) -> None:
+        for recording in recordings:
+            try:
+                is_new = self.store.add(recording)
+            except StoreError as error:
+                self.n_store_errors += 1
+                _log.error("a recording of %s is lost: %s", recording.label, error)
+                continue
+            if is_new:
+                self._on_recording(recording)
+
+    def _on_released(self, model: LoadedModel, message: bytes) -> None:
+        # Between two events no window is under decision: the next one meets the new model.
+        self.recogniser.swap(model)
+        try:
+            self._released_file.write(message)
+        except OSError as error:
+            _log.warning("round=%d the released model is used and cannot be kept: %s", model.round_id, error)
+        _log.info("round=%d released model in use", model.round_id)
+        self._on_released_model(model)
+
+    def _next_events(self) -> list[AgentEvent]:
+        """Return what waits, at most TICK_S from now; bytes that follow each other become one event."""
+        events: list[AgentEvent] = []
+        try:
+            events.append(self.queue.get(timeout=TICK_S))
+            while len(events) < _MAX_DRAINED:
+                event = self.queue.get_nowait()
+                last = events[-1]
+                if (
+                    isinstance(event, Bytes)
+                    and isinstance(last, Bytes)
+                    and len(last.data) < _MAX_JOINED_BYTES
+                ):
+                    events[-1] = Bytes(last.data + event.data)
+                else:
+                    events.append(event)
+        except queue.Empty:
+            pass
+        return events

@@ -1,0 +1,106 @@
+"""An agent's configuration: one TOML file, checked once, every key described where it stands."""
+
+import logging
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from fedmotion.host.serial_port import check_port
+from fedmotion.protocol.identity import Hand, Placement, check_label
+from fedmotion.protocol.serial_frames import DEFAULT_BAUD
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class AgentConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an agent's owner can set; the command's options have the same names."""
+
+    profile: Annotated[
+        str, msgspec.Meta(description="name of the profile, or its folder where it has a slash")
+    ] = "default"
+    port: Annotated[
+        str,
+        msgspec.Meta(
+            description="the board: /dev/ttyUSB0, a pty, or socket://HOST:PORT; empty to run without one"
+        ),
+    ] = ""
+    baud: Annotated[
+        int, msgspec.Meta(description="bits a second on the serial line", ge=300, le=4_000_000)
+    ] = DEFAULT_BAUD
+    person: Annotated[str, msgspec.Meta(description="who wears the board; written into each recording")] = (
+        "unset"
+    )
+    hand: Annotated[Hand, msgspec.Meta(description="the hand that wears it: unset, left or right")] = "unset"
+    mounting: Annotated[str, msgspec.Meta(description="how it is worn, in the owner's own words")] = "unset"
+    marks: Annotated[
+        str,
+        msgspec.Meta(
+            description="JSON file of [{label, start_us, stop_us}] in the board's time; movements in a mark "
+            "are recorded under its label; empty: the agent records nothing by itself"
+        ),
+    ] = ""
+    is_other_recorded: Annotated[
+        bool, msgspec.Meta(description="record movements outside every mark as `other`")
+    ] = False
+    takes_part: Annotated[
+        bool, msgspec.Meta(description="answer rounds; where false the agent only recognises")
+    ] = True
+    resend_s: Annotated[
+        float, msgspec.Meta(description="how long to wait for a receipt before sending again", gt=0, le=3600)
+    ] = 5.0
+    log_level: Annotated[LogLevel, msgspec.Meta(description="debug, info, warning or error")] = "info"
+
+    @property
+    def placement(self) -> Placement:
+        """How the board is worn."""
+        return Placement(self.hand, self.mounting)
+
+    @property
+    def logging_level(self) -> int:
+        """`log_level` as the logging module has it."""
+        return logging.getLevelNamesMapping()[self.log_level.upper()]
+
+    def check(self) -> "AgentConfiguration":
+        """Return this configuration if all in it can be; raises ValueError with key, rule and value."""
+        check_label(self.person, "person")
+        check_label(self.mounting, "mounting")
+        if not self.profile:
+            raise ValueError("profile is a name or a folder, got nothing")
+        if self.port:
+            check_port(self.port)
+        if self.is_other_recorded and not self.marks:
+            raise ValueError("is_other_recorded needs marks: without them nothing tells other from gestures")
+        return self
+
+
+def read_configuration(path: Path) -> AgentConfiguration:
+    """Return the configuration in the TOML file `path`.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read, is no TOML, or a key is unknown, of a wrong type or out of range.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"the configuration {path} cannot be read: {error.strerror}") from None
+    try:
+        configuration = msgspec.toml.decode(data, type=AgentConfiguration)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        allowed = ", ".join(field.name for field in msgspec.structs.fields(AgentConfiguration))
+        raise ValueError(f"the configuration {path} is wrong: {error}; its keys are {allowed}") from None
+    return configuration.check()
+
+
+def describe_keys() -> list[tuple[str, object, str]]:
+    """Return every key's name, default and description, for help pages and documentation."""
+    info = msgspec.inspect.type_info(AgentConfiguration)
+    if not isinstance(info, msgspec.inspect.StructType):
+        raise TypeError("a configuration is a struct")
+    described: list[tuple[str, object, str]] = []
+    for field in info.fields:
+        extra = field.type.extra_json_schema if isinstance(field.type, msgspec.inspect.Metadata) else None
+        described.append((field.name, field.default, str((extra or {}).get("description", ""))))
+    return described

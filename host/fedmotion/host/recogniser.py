@@ -1,0 +1,93 @@
+"""Live recognition: each movement of the stream becomes one decision by the model of the moment."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from fedmotion.host.imu_stream import ImuBlock
+from fedmotion.host.released_model import LoadedModel
+from fedmotion.models.family import Family, family
+from fedmotion.models.windows import Window, WindowStream
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """One gesture: when it was performed, in the board's time, and by which model it was recognised.
+
+    `margin` is the winning class's score less the runner-up's: the larger, the surer.
+    """
+
+    activity: str
+    start_us: int
+    stop_us: int
+    margin: float
+    round_id: int
+
+
+class Recogniser:
+    """Recognises the gestures of one stream; without a model it recognises nothing.
+
+    Movement that the model takes for `other` gives no decision and is counted in `n_by_activity`.
+    """
+
+    def __init__(self) -> None:
+        self.n_by_activity: Counter[str] = Counter()
+        self._model: LoadedModel | None = None
+        self._family: Family | None = None
+        self._windows: WindowStream | None = None
+
+    @property
+    def round_id(self) -> int | None:
+        """The round of the model in use, if there is one."""
+        return None if self._model is None else self._model.round_id
+
+    def swap(self, model: LoadedModel) -> None:
+        """Use `model` from the next window on; a movement under way is kept if windows stay what they are."""
+        before = None if self._model is None else self._model.specification
+        after = model.specification
+        self._family = family(after.family)
+        self._model = model
+        if (
+            before is None
+            or self._windows is None
+            or (before.rate_hz, before.window_length) != (after.rate_hz, after.window_length)
+        ):
+            self._windows = WindowStream(after)
+
+    def feed(self, block: ImuBlock) -> list[Recognition]:
+        """Return a recognition for each gesture that `block` completes."""
+        if self._windows is None:
+            return []
+        if block.has_gap_before:
+            self._windows.reset()
+        return self._decide(self._windows.feed(block.t_us, block.samples))
+
+    def flush(self) -> list[Recognition]:
+        """Return what the stream's end still holds."""
+        return [] if self._windows is None else self._decide(self._windows.flush())
+
+    def _decide(self, windows: list[Window]) -> list[Recognition]:
+        if not windows or self._model is None or self._family is None:
+            return []
+        specification = self._model.specification
+        scores = self._family.scores(
+            specification, self._model.parameters, np.stack([window.samples for window in windows])
+        )
+        recognitions: list[Recognition] = []
+        for window, row, index in zip(windows, scores, self._family.decide(scores), strict=True):
+            activity = specification.activities[int(index)]
+            self.n_by_activity[activity] += 1
+            if index == specification.other_index:
+                continue
+            others = np.delete(row, int(index))
+            recognitions.append(
+                Recognition(
+                    activity=activity,
+                    start_us=window.start_us,
+                    stop_us=window.stop_us,
+                    margin=float(row[int(index)] - others.max()),
+                    round_id=self._model.round_id,
+                )
+            )
+        return recognitions

@@ -1,0 +1,94 @@
+"""Models as they come in: checked against everything that they claim, and the released one kept on disk."""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from fedmotion.models.parameters import check_arrays
+from fedmotion.models.specification import (
+    SPECIFICATION_VERSION,
+    Parameters,
+    Specification,
+    decode_specification,
+)
+from fedmotion.protocol.errors import MessageError
+from fedmotion.protocol.messages import PROTOCOL_VERSION, Model, Purpose, decode_message
+from fedmotion.protocol.tensors import decode_arrays, sha256_of
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model that is all it claims to be: readable, of this federation, as specified, finite."""
+
+    lineage_id: UUID
+    round_id: int
+    sha256: bytes
+    specification: Specification
+    parameters: Parameters
+
+
+def load_model(message: bytes, *, federation_id: UUID, purpose: Purpose) -> LoadedModel:
+    """Return the model in a whole `message`.
+
+    Raises
+    ------
+    MessageError
+        In words: truncated, of another version, federation or purpose, of another shape or dtype, not
+        finite, or not the arrays that its SHA-256 names.
+    """
+    header, body = decode_message(message, Model)
+    if header.federation_id != federation_id:
+        raise MessageError(
+            f"the model is of federation {header.federation_id}, this client's is {federation_id}"
+        )
+    if header.purpose != purpose:
+        raise MessageError(f"expected a model for {purpose!r}, got one for {header.purpose!r}")
+    if header.protocol_version > PROTOCOL_VERSION:
+        raise MessageError(
+            f"the model needs protocol {header.protocol_version}, this program speaks {PROTOCOL_VERSION}: "
+            "update fedmotion"
+        )
+    if header.specification_version > SPECIFICATION_VERSION:
+        raise MessageError(
+            f"the model needs specifications of version {header.specification_version}, this program reads "
+            f"{SPECIFICATION_VERSION}: update fedmotion"
+        )
+    arrays = decode_arrays(body)
+    if sha256_of(arrays) != header.model_sha256:
+        raise MessageError("the model's arrays are not those that its SHA-256 names")
+    try:
+        specification = decode_specification(header.specification)
+        check_arrays(arrays, specification.arrays)
+    except ValueError as error:
+        raise MessageError(f"the model does not fit its specification: {error}") from None
+    return LoadedModel(header.lineage_id, header.round_id, header.model_sha256, specification, arrays)
+
+
+class ReleasedModelFile:
+    """The last released model, so that a host without network recognises from its start."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, message: bytes) -> None:
+        """Keep the whole `message`; after a crash the file holds the old one or the new one whole."""
+        temporary = self._path.with_name(self._path.name + ".new")
+        with temporary.open("wb") as file:
+            file.write(message)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._path)
+
+    def read(self, federation_id: UUID) -> LoadedModel | None:
+        """Return the model that was kept; none where there is none or it is of no use, which is logged."""
+        try:
+            return load_model(self._path.read_bytes(), federation_id=federation_id, purpose="released")
+        except FileNotFoundError:
+            return None
+        except (OSError, MessageError) as error:
+            _log.warning("path=%s the kept model is not used: %s", self._path, error)
+            return None

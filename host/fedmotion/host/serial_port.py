@@ -1,0 +1,256 @@
+"""The serial line's door: a device, a pty or `socket://host:port`, read in a thread, reopened when it goes.
+
+The only module that imports pyserial. It knows bytes, never frames.
+"""
+
+import contextlib
+import errno
+import logging
+import select
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import serial
+import serial.tools.list_ports
+
+from fedmotion.protocol.serial_frames import DEFAULT_BAUD
+
+FIRST_RETRY_S = 0.25
+LONGEST_RETRY_S = 5.0
+_READ_TIMEOUT_S = 0.2
+_WRITE_TIMEOUT_S = 1.0
+_CONNECT_TIMEOUT_S = 3.0
+_READ_BYTES = 65_536
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The port is open; whatever was read before belongs to an earlier time."""
+
+    port: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """What came from the line, cut anywhere."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The port went or could not be opened, in words; opening is tried again until `close`."""
+
+    reason: str
+
+
+SerialEvent = Opened | Bytes | Lost
+
+
+class _Link(Protocol):
+    def read(self) -> bytes:
+        """Return what has come, nothing after a short wait; raises OSError where the line is gone."""
+
+    def write(self, data: bytes) -> None:
+        """Send all of `data`; raises OSError where that fails."""
+
+    def close(self) -> None:
+        """Let go of the line."""
+
+
+class _DeviceLink:
+    """A device or a pty through pyserial, whose open touches no line of a pty that it does not have."""
+
+    def __init__(self, port: str, baud: int) -> None:
+        self._serial = serial.serial_for_url(
+            port,
+            baudrate=baud,
+            timeout=_READ_TIMEOUT_S,
+            write_timeout=_WRITE_TIMEOUT_S,
+            exclusive=True,
+        )
+
+    def read(self) -> bytes:
+        first = bytes(self._serial.read(1))
+        if not first:
+            return b""
+        try:
+            return first + bytes(self._serial.read(self._serial.in_waiting))
+        except OSError:
+            # The next read says so again; what came before must not be lost with it.
+            return first
+
+    def write(self, data: bytes) -> None:
+        self._serial.write(data)
+
+    def close(self) -> None:
+        self._serial.close()
+
+
+class _SocketLink:
+    """A TCP line. pyserial's own handler reads a byte a time and drops what came before an end."""
+
+    def __init__(self, url: str) -> None:
+        host, port = _host_and_port(url)
+        self._socket = socket.create_connection((host, port), timeout=_CONNECT_TIMEOUT_S)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.settimeout(_WRITE_TIMEOUT_S)
+
+    def read(self) -> bytes:
+        readable, _, _ = select.select([self._socket], [], [], _READ_TIMEOUT_S)
+        if not readable:
+            return b""
+        data = self._socket.recv(_READ_BYTES)
+        if not data:
+            raise ConnectionResetError(errno.ECONNRESET, "the other side closed the connection")
+        return data
+
+    def write(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class SerialPort:
+    """One line, kept open: reports Opened, Bytes and Lost to `on_event` from a thread of its own.
+
+    `on_event` is a queue's `put`, or as thread-safe. The wait between attempts doubles from
+    `first_retry_s` to `longest_retry_s`; the same reason twice in a row is reported once.
+    """
+
+    def __init__(
+        self,
+        port: str,
+        on_event: Callable[[SerialEvent], object],
+        *,
+        baud: int = DEFAULT_BAUD,
+        first_retry_s: float = FIRST_RETRY_S,
+        longest_retry_s: float = LONGEST_RETRY_S,
+    ) -> None:
+        self._port = check_port(port)
+        self._on_event = on_event
+        self._baud = baud
+        self._first_retry_s = first_retry_s
+        self._longest_retry_s = longest_retry_s
+        self._link: _Link | None = None
+        self._link_lock = threading.Lock()
+        self._is_closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"serial {port}", daemon=True)
+
+    def start(self) -> None:
+        """Begin opening the port; does not wait for it."""
+        self._thread.start()
+
+    def write(self, data: bytes) -> bool:
+        """Send `data`; False where the port is not open or does not take it, which `Lost` then explains."""
+        with self._link_lock:
+            if self._link is None:
+                return False
+            try:
+                self._link.write(data)
+            except OSError as error:
+                _log.warning("port=%s cannot write: %s", self._port, error)
+                return False
+            return True
+
+    def close(self) -> None:
+        """End the thread and let go of the port; no event comes after this."""
+        self._is_closing.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        retry_s = self._first_retry_s
+        last_reason = ""
+        while not self._is_closing.is_set():
+            try:
+                link = _open(self._port, self._baud)
+            except OSError as error:
+                reason = _reason(self._port, error)
+            else:
+                retry_s = self._first_retry_s
+                last_reason = ""
+                reason = self._read_until_lost(link)
+            if self._is_closing.is_set():
+                return
+            if reason != last_reason:
+                self._on_event(Lost(reason))
+                last_reason = reason
+            self._is_closing.wait(retry_s)
+            retry_s = min(2 * retry_s, self._longest_retry_s)
+
+    def _read_until_lost(self, link: _Link) -> str:
+        with self._link_lock:
+            self._link = link
+        try:
+            self._on_event(Opened(self._port))
+            while not self._is_closing.is_set():
+                data = link.read()
+                if data:
+                    self._on_event(Bytes(data))
+        except (OSError, TypeError) as error:
+            # pyserial raises TypeError where its descriptor vanished within a read.
+            return f"{self._port} went away ({error}): plug the board in again, it is found by itself"
+        finally:
+            with self._link_lock:
+                self._link = None
+                with contextlib.suppress(OSError):
+                    link.close()
+        return ""
+
+
+def check_port(port: str) -> str:
+    """Return `port` if it may name a line; raises ValueError with what is allowed."""
+    if not port:
+        raise ValueError("a port is a device such as /dev/ttyUSB0 or socket://HOST:PORT, got nothing")
+    if port.startswith("socket:"):
+        _host_and_port(port)
+    return port
+
+
+def available_ports() -> list[str]:
+    """Return the devices that this machine lists; ptys and sockets are in no such list."""
+    return sorted(info.device for info in serial.tools.list_ports.comports())
+
+
+def _open(port: str, baud: int) -> _Link:
+    if port.startswith("socket://"):
+        return _SocketLink(port)
+    return _DeviceLink(port, baud)
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if host is None or port is None:
+        raise ValueError(f"a TCP line is socket://HOST:PORT with a port of 1 to 65535, got {url!r}")
+    return host, port
+
+
+def _reason(port: str, error: OSError) -> str:
+    """Return why `port` cannot be opened and what a person can do about it."""
+    if port.startswith("socket://"):
+        return f"{port} does not answer ({error}): start the board behind it, it is found by itself"
+    match error.errno:
+        case errno.ENOENT:
+            others = ", ".join(available_ports()) or "none"
+            return f"there is no port {port}: plug the board in (ports on this machine: {others})"
+        case errno.EACCES | errno.EPERM:
+            return (
+                f"no permission to open {port}: join its group (on Debian: sudo usermod -aG dialout $USER) "
+                "and log in again"
+            )
+        case errno.EBUSY | errno.EAGAIN:
+            return f"{port} is in use by another program: close the serial monitor or the other agent"
+        case _:
+            return f"{port} cannot be opened as a serial port ({error}): check its name and its cable"

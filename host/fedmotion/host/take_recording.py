@@ -1,0 +1,77 @@
+"""The simple way for a person: every movement becomes a recording of one label, until there are enough."""
+
+import queue
+import time
+from collections.abc import Callable
+
+from fedmotion.host.board_line import BoardLine, OpenPort, open_serial_port
+from fedmotion.host.configuration import AgentConfiguration
+from fedmotion.host.marks import always
+from fedmotion.host.recorder import Recorder
+from fedmotion.host.recording_store import Recording, RecordingStore
+from fedmotion.host.serial_port import Lost, SerialEvent
+from fedmotion.models.specification import Specification
+
+_TICK_S = 0.25
+
+
+def record_takes(
+    configuration: AgentConfiguration,
+    store: RecordingStore,
+    label: str,
+    n_takes: int,
+    *,
+    finding: Specification,
+    on_take: Callable[[Recording, int], object],
+    on_trouble: Callable[[str], object],
+    should_stop: Callable[[], bool] = lambda: False,
+    open_port: OpenPort = open_serial_port,
+    clock: Callable[[], float] = time.monotonic,
+) -> int:
+    """Record `n_takes` movements as `label` into `store` and return how many there are.
+
+    Parameters
+    ----------
+    finding
+        The specification by which movements are found.
+    on_take
+        Told of each recording and of how many there are then.
+    on_trouble
+        Told in words when the port goes or cannot be opened; waiting goes on.
+    should_stop
+        Asked several times a second; ends the recording early.
+
+    Raises
+    ------
+    ValueError
+        If label, person or port break a rule.
+    StoreError
+        If the store cannot take a recording.
+    """
+    events: queue.SimpleQueue[SerialEvent] = queue.SimpleQueue()
+    recorder = Recorder(
+        finding, always(label), person=configuration.person, placement=configuration.placement
+    )
+    board = BoardLine(configuration.port, configuration.baud, events.put, open_port=open_port)
+    n_recorded = 0
+    board.start()
+    try:
+        while n_recorded < n_takes and not should_stop():
+            try:
+                event = events.get(timeout=_TICK_S)
+            except queue.Empty:
+                board.tick(clock())
+                continue
+            recordings: list[Recording] = []
+            for block in board.handle(event, clock()):
+                recordings += recorder.feed(block)
+            if isinstance(event, Lost):
+                on_trouble(event.reason)
+                recordings += recorder.flush()
+            for recording in recordings:
+                if n_recorded < n_takes and store.add(recording):
+                    n_recorded += 1
+                    on_take(recording, n_recorded)
+    finally:
+        board.close()
+    return n_recorded

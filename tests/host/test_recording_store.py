@@ -1,0 +1,162 @@
+import dataclasses
+import sqlite3
+import stat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fedmotion.host.imu_stream import STANDARD_GRAVITY_MPS2
+from fedmotion.host.recording_store import Recording, RecordingStore, StoreError
+
+
+def recording(label: str = "swipe_left", seed: int = 0, **changes: Any) -> Recording:
+    counts = np.random.default_rng(seed).integers(-20_000, 20_000, (100, 6)).astype(np.int16)
+    made = Recording(
+        label=label,
+        person="ada",
+        board_id=2**64 - 1,
+        hand="left",
+        mounting="wrist, cable up",
+        start_us=200_000,
+        stop_us=700_000,
+        centre_us=450_000,
+        accel_scale_mps2=2 * STANDARD_GRAVITY_MPS2 / 32768,
+        gyro_scale_radps=0.000133,
+        t_us=np.arange(100, dtype=np.int64) * 10_000,
+        counts=counts,
+    )
+    return dataclasses.replace(made, **changes)
+
+
+def open_store(path: Path, **options: bool | float) -> RecordingStore:
+    return RecordingStore(path, clock=lambda: 1_000_000.0, **options)  # type: ignore[arg-type]  # likewise
+
+
+def test_a_recording_comes_back_as_it_was_after_reopening(tmp_path: Path) -> None:
+    with open_store(tmp_path / "r.sqlite") as store:
+        assert store.add(recording())
+    with open_store(tmp_path / "r.sqlite") as store:
+        (back,) = store
+    before = recording()
+    for field in dataclasses.fields(Recording):
+        if field.name in {"t_us", "counts"}:
+            np.testing.assert_array_equal(getattr(back, field.name), getattr(before, field.name))
+        else:
+            assert getattr(back, field.name) == getattr(before, field.name)
+    assert back.samples().dtype == np.float32
+    np.testing.assert_allclose(back.samples()[0, 0], before.counts[0, 0] / 16384 * 9.80665, rtol=1e-6)
+
+
+def test_labels_are_counted_and_recordings_removed(tmp_path: Path) -> None:
+    with open_store(tmp_path / "r.sqlite") as store:
+        store.add(recording("right", 1))
+        store.add(recording("left", 2))
+        store.add(recording("right", 3))
+        assert store.count_by_label() == {"left": 1, "right": 2}
+        first, *_ = store.recording_ids()
+        assert store.remove(first)
+        assert not store.remove(first)
+        assert store.get(first) is None
+        assert store.count_by_label() == {"left": 1, "right": 1}
+
+
+def test_the_same_take_is_stored_once_whatever_its_label_or_context(tmp_path: Path) -> None:
+    take = recording()
+    longer = dataclasses.replace(
+        take,
+        label="other",
+        t_us=np.concatenate([take.t_us[:1] - 10_000, take.t_us]),
+        counts=np.concatenate([take.counts[:1], take.counts]),
+    )
+    with open_store(tmp_path / "r.sqlite") as store:
+        assert store.add(take)
+        assert not store.add(take)
+        assert not store.add(longer)
+        assert store.add(dataclasses.replace(take, board_id=1))
+        assert store.count_by_label() == {"swipe_left": 2}
+
+
+def test_the_store_and_its_companions_are_the_owners_alone(tmp_path: Path) -> None:
+    with open_store(tmp_path / "r.sqlite") as store:
+        store.add(recording())
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == {"r.sqlite": 0o600, "r.sqlite-wal": 0o600, "r.sqlite-shm": 0o600}
+
+
+def test_a_locked_store_is_said_to_be_locked(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    with open_store(path, busy_timeout_s=0.0) as store:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="locked by another program"):
+            store.add(recording())
+        other.execute("ROLLBACK")
+        other.close()
+        assert store.add(recording())
+
+
+def test_a_store_opened_for_reading_refuses_to_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    with open_store(path) as store:
+        store.add(recording())
+    with open_store(path, is_read_only=True) as store:
+        assert store.count_by_label() == {"swipe_left": 1}
+        with pytest.raises(StoreError, match="cannot be written by this user"):
+            store.add(recording(seed=9))
+
+
+def test_a_newer_store_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    open_store(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    with pytest.raises(StoreError, match=r"newer fedmotion \(schema 2, this one reads up to 1\)"):
+        open_store(path)
+
+
+def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    path.write_bytes(b"no database at all, but long enough to be looked at" * 40)
+    with pytest.raises(StoreError, match="no store of recordings or is damaged"):
+        open_store(path)
+
+
+def test_a_store_in_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be used as a store"):
+        open_store(tmp_path / "absent" / "r.sqlite")
+
+
+def test_a_damaged_row_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    with open_store(path) as store:
+        store.add(recording())
+        connection = sqlite3.connect(path)
+        connection.execute("UPDATE recordings SET hand = 'third'")
+        connection.commit()
+        connection.close()
+        with pytest.raises(StoreError, match="damaged"):
+            store.get(1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"label": ""}, "a label is not empty"),
+        ({"person": " ada"}, "a person is not empty and has no spaces"),
+        ({"mounting": "a\nb"}, "a mounting holds no control characters"),
+        ({"hand": "third"}, "a hand is one of unset, left, right"),
+        ({"board_id": 2**64}, "a board id is 0 to"),
+        ({"start_us": -1}, "a movement lies within its samples"),
+        ({"stop_us": 2_000_000}, "a movement lies within its samples"),
+        ({"counts": np.zeros((99, 6), np.int16)}, "counts"),
+        ({"counts": np.zeros((100, 6), np.float32)}, "int16"),
+    ],
+)
+def test_what_breaks_a_rule_is_not_stored(tmp_path: Path, changes: dict[str, Any], sentence: str) -> None:
+    with open_store(tmp_path / "r.sqlite") as store:
+        with pytest.raises(ValueError, match=sentence):
+            store.add(recording(**changes))
+        assert store.count_by_label() == {}
