@@ -4,7 +4,7 @@ The aggregator reads this module, `parameters` and `statistics` and nothing else
 shapes, never what a number means.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 from fedmotion.protocol.identity import OTHER, check_label
 
 SPECIFICATION_VERSION = 1
+N_AXES = 6
+N_PIECES = 8
+N_FFT_BINS = 6
+N_STATISTICS = 4
 MAX_PARAMETERS = 16_000_000
 
 Dtype = Literal["float32", "float64", "int64"]
-Array = NDArray[np.generic]
+Array = NDArray[Any]  # of one of Dtype: which one is known where the specification is read
 Parameters = dict[str, Array]
 
 
@@ -130,3 +134,38 @@ def check_specification(specification: Specification) -> Specification:
     if n_parameters > MAX_PARAMETERS:
         raise ValueError(f"a model has at most {MAX_PARAMETERS} parameters, got {n_parameters}")
     return specification
+
+
+def pca_svm(
+    activities: tuple[str, ...],
+    *,
+    rate_hz: float = 50.0,
+    window_length: int = 96,
+    n_components: int = 25,
+    seed: int = 0,
+) -> Specification:
+    """Return the specification of a PCA + linear SVM over `features` of windows.
+
+    The counts of features stand here and not beside their formulas, so that an aggregator can make a
+    specification without importing what reads motion; a test holds the two together.
+    """
+    n_features = N_AXES * (N_STATISTICS + N_PIECES + N_FFT_BINS)
+    n_classes = len(activities)
+    return check_specification(
+        Specification(
+            family="pca_svm",
+            activities=activities,
+            rate_hz=rate_hz,
+            window_length=window_length,
+            n_features=n_features,
+            n_components=n_components,
+            arrays=(
+                ArraySpecification("mean", (n_features,), "float64", "basis"),
+                ArraySpecification("scale", (n_features,), "float64", "basis"),
+                ArraySpecification("components", (n_components, n_features), "float64", "basis"),
+                ArraySpecification("coef", (n_classes, n_components), "float64", "trained"),
+                ArraySpecification("intercept", (n_classes,), "float64", "trained"),
+            ),
+            seed=seed,
+        )
+    )

@@ -94,8 +94,8 @@ def basis(specification: Specification, moments: Moments) -> Parameters:
     """Return the arrays `mean`, `scale` and `components` that `moments` determine.
 
     `components`, of shape (n_components, n_features), are the leading eigenvectors of the correlation
-    matrix, each divided by the root of its eigenvalue (whitening: a linear model's steps then meet
-    directions of equal size). Each one's largest entry is positive, so that the basis is unique.
+    matrix, divided by the root of the largest eigenvalue, so that one learning rate suits any number of
+    features. Each one's largest entry is positive, which makes the basis unique.
     Constant features get a scale of 1 and no part in the components.
 
     Raises
@@ -121,7 +121,7 @@ def basis(specification: Specification, moments: Moments) -> Parameters:
     components = vectors[:, ::-1][:, :n_components].T
     largest = np.abs(components).argmax(axis=1)
     signs = np.sign(components[np.arange(n_components), largest])
-    components = components * (signs / np.sqrt(leading))[:, None]
+    components = components * (signs / np.sqrt(leading[0]))[:, None]
     return {"mean": moments.mean, "scale": scale, "components": components}
 
 

@@ -1,0 +1,104 @@
+"""The contract that every model family keeps, and the families by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedmotion.models.specification import Array, Specification
+from fedmotion.models.statistics import Moments
+from fedmotion.protocol.messages import TrainSettings
+
+_MODULES = {"pca_svm": "fedmotion.models.pca_svm"}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """The arrays after training, how many optimiser steps it took, and figures for people."""
+
+    trained: Mapping[str, Array]
+    n_steps: int
+    metrics: dict[str, float]
+
+
+class Family(Protocol):
+    """Pure functions over a specification and parameters.
+
+    `windows` has shape (n_windows, window_length, 6), float32, m/s2 and rad/s; `labels` has shape
+    (n_windows,), int64, indices into the specification's activities. All raise ValueError on other shapes,
+    on values that are not finite and on labels out of range.
+    """
+
+    def moments(self, specification: Specification, windows: NDArray[np.float32]) -> Moments:
+        """Return what a statistics round asks for."""
+
+    def train(
+        self,
+        specification: Specification,
+        parameters: Mapping[str, Array],
+        windows: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        settings: TrainSettings,
+        gradient_offset: Mapping[str, Array] | None = None,
+    ) -> TrainResult:
+        """Return the arrays after `settings.n_epochs` from `parameters`; the same seed, the same bits."""
+
+    def scores(
+        self, specification: Specification, parameters: Mapping[str, Array], windows: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Return a score for each window and class, shape (n_windows, n_classes), larger is likelier."""
+
+    def decide(self, specification: Specification, scores: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return each window's class, shape (n_windows,); `other` where no gesture is convincing."""
+
+
+def family(name: str) -> Family:
+    """Return the family called `name`.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if name not in _MODULES:
+        raise ValueError(f"a model family is one of {', '.join(_MODULES)}, got {name!r}")
+    return cast(Family, import_module(_MODULES[name]))
+
+
+def confusion(
+    model: Family,
+    specification: Specification,
+    parameters: Mapping[str, Array],
+    windows: NDArray[np.float32],
+    labels: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Return how often each true class (row) was decided to be each class (column)."""
+    decided = model.decide(specification, model.scores(specification, parameters, windows))
+    counts = np.zeros((specification.n_classes, specification.n_classes), np.int64)
+    np.add.at(counts, (labels, decided), 1)
+    return counts
+
+
+def check_windows(
+    specification: Specification, windows: NDArray[np.float32], labels: NDArray[np.int64] | None = None
+) -> None:
+    """Check what every family takes; raises ValueError with what is allowed and what came."""
+    if windows.ndim != 3 or windows.shape[1:] != (specification.window_length, 6):
+        raise ValueError(
+            f"windows have shape (n_windows, {specification.window_length}, 6), got {windows.shape}"
+        )
+    if not np.isfinite(windows).all():
+        raise ValueError("windows are finite, got NaN or infinity")
+    if labels is None:
+        return
+    if labels.shape != (len(windows),) or labels.dtype.kind != "i":
+        raise ValueError(
+            f"labels are {len(windows)} integers, got shape {labels.shape} of {labels.dtype.name}"
+        )
+    if len(labels) and not 0 <= labels.min() <= labels.max() < specification.n_classes:
+        raise ValueError(
+            f"labels are 0 to {specification.n_classes - 1}, got {labels.min()} to {labels.max()}"
+        )

@@ -1,0 +1,151 @@
+"""Features, standardisation, PCA and a linear SVM: one hinge loss for each class against the rest.
+
+The basis is exact (see `statistics`); the SVM is scikit-learn's, trained by stochastic gradient descent
+from the federation's parameters. scikit-learn is imported where it trains, so that an idle agent and one
+that only recognises do without.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedmotion.models.family import TrainResult, check_windows
+from fedmotion.models.features import features
+from fedmotion.models.parameters import check_arrays
+from fedmotion.models.specification import Array, Specification
+from fedmotion.models.statistics import Moments, moments_of
+from fedmotion.protocol.messages import TrainSettings
+
+_ALPHA = 1e-3
+"""L2 regularisation, chosen on training people only."""
+
+
+def moments(specification: Specification, windows: NDArray[np.float32]) -> Moments:
+    """Return the moments of the windows' features."""
+    check_windows(specification, windows)
+    return moments_of(features(windows))
+
+
+def train(
+    specification: Specification,
+    parameters: Mapping[str, Array],
+    windows: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    settings: TrainSettings,
+    gradient_offset: Mapping[str, Array] | None = None,
+) -> TrainResult:
+    """Return `coef` (n_classes, n_components) and `intercept` (n_classes,) after the local epochs.
+
+    Each class present counts alike, whatever its number of windows. Between mini-batches `coef` and
+    `intercept` are pulled towards their start (`proximal_mu`, FedProx: Li et al. 2020, eq. 2) and shifted
+    by `gradient_offset` (arrays like them, as SCAFFOLD's control variates: Karimireddy et al. 2020, eq. 3).
+    """
+    check_arrays(parameters, specification.arrays)
+    check_windows(specification, windows, labels)
+    if not len(windows):
+        raise ValueError("training needs at least one window, got none")
+    points = _project(parameters, windows)
+    weights = _class_weights(labels, specification.n_classes)[labels]
+    svm = _Svm(parameters["coef"], parameters["intercept"], settings)
+    random = np.random.default_rng(settings.seed)
+    n_steps = 0
+    for _ in range(settings.n_epochs):
+        order = random.permutation(len(labels))
+        for first in range(0, len(order), settings.batch_size):
+            batch = order[first : first + settings.batch_size]
+            svm.step(points[batch], labels[batch], weights[batch])
+            # scikit-learn steps once a window; the pull and the offset follow once a batch.
+            step = settings.learning_rate * len(batch)
+            svm.pull(parameters, min(step * settings.proximal_mu, 1.0))
+            if gradient_offset is not None:
+                svm.shift(gradient_offset, step)
+            n_steps += len(batch)
+    trained = svm.arrays()
+    loss = _hinge_loss(points @ trained["coef"].T + trained["intercept"], labels)
+    return TrainResult(trained, n_steps, {"hinge_loss": loss})
+
+
+def scores(
+    specification: Specification, parameters: Mapping[str, Array], windows: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return the margins of each window, shape (n_windows, n_classes)."""
+    check_windows(specification, windows)
+    margins: NDArray[np.float64] = (
+        _project(parameters, windows) @ parameters["coef"].T + parameters["intercept"]
+    )
+    return margins
+
+
+def decide(specification: Specification, scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the class of the largest margin; `other` where no gesture's margin is positive."""
+    gestures = np.delete(scores, specification.other_index, axis=1)
+    is_convincing = gestures.max(axis=1) > 0
+    return np.where(is_convincing, scores.argmax(axis=1), specification.other_index)
+
+
+class _Svm:
+    """scikit-learn's SGDClassifier, started from given arrays.
+
+    With two classes scikit-learn keeps one hyperplane and the arrays hold it twice, once with each sign.
+    """
+
+    def __init__(self, coef: Array, intercept: Array, settings: TrainSettings) -> None:
+        from sklearn.linear_model import SGDClassifier  # noqa: PLC0415 - 60 MB that only training needs
+
+        self._is_binary = len(coef) == 2
+        self._sgd = SGDClassifier(
+            loss="hinge",
+            alpha=_ALPHA,
+            learning_rate="constant",
+            eta0=settings.learning_rate,
+            shuffle=False,
+            random_state=0,
+        )
+        # What partial_fit keeps between calls; with it set, the first call goes on from these arrays.
+        self._sgd.classes_ = np.arange(len(coef))
+        self._sgd.coef_ = self._planes(coef).copy()
+        self._sgd.intercept_ = self._planes(intercept).copy()
+        self._sgd.n_features_in_ = coef.shape[1]
+        self._sgd.t_ = 1.0
+
+    def step(
+        self, points: NDArray[np.float64], labels: NDArray[np.int64], weights: NDArray[np.float64]
+    ) -> None:
+        self._sgd.partial_fit(points, labels, sample_weight=weights)
+
+    def pull(self, towards: Mapping[str, Array], share: float) -> None:
+        self._sgd.coef_ -= share * (self._sgd.coef_ - self._planes(towards["coef"]))
+        self._sgd.intercept_ -= share * (self._sgd.intercept_ - self._planes(towards["intercept"]))
+
+    def shift(self, gradient_offset: Mapping[str, Array], step: float) -> None:
+        self._sgd.coef_ -= step * self._planes(gradient_offset["coef"])
+        self._sgd.intercept_ -= step * self._planes(gradient_offset["intercept"])
+
+    def arrays(self) -> dict[str, NDArray[np.float64]]:
+        coef, intercept = self._sgd.coef_, self._sgd.intercept_
+        if self._is_binary:
+            coef, intercept = np.concatenate([-coef, coef]), np.concatenate([-intercept, intercept])
+        return {"coef": coef.copy(), "intercept": intercept.copy()}
+
+    def _planes(self, array: Array) -> NDArray[np.float64]:
+        rows = array.astype(np.float64)
+        return (rows[1:] - rows[:1]) / 2 if self._is_binary else rows
+
+
+def _project(parameters: Mapping[str, Array], windows: NDArray[np.float32]) -> NDArray[np.float64]:
+    standardised = (features(windows) - parameters["mean"]) / parameters["scale"]
+    points: NDArray[np.float64] = standardised @ parameters["components"].T
+    return points
+
+
+def _class_weights(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:
+    """Return weights by which the classes present count alike and the mean weight of a window is 1."""
+    counts = np.bincount(labels, minlength=n_classes)
+    n_present = np.count_nonzero(counts)
+    return len(labels) / (np.maximum(counts, 1) * n_present)
+
+
+def _hinge_loss(margins: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    signs = np.where(np.arange(margins.shape[1]) == labels[:, None], 1.0, -1.0)
+    return float(np.maximum(0, 1 - signs * margins).mean())

@@ -1,0 +1,123 @@
+"""From a stream of samples to windows: resampling by time stamps, movements by energy, one window each.
+
+Training and live recognition both go through `WindowStream`, so a model meets live what it learned from.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedmotion.models.movements import Movement, MovementDetector
+from fedmotion.models.resampling import Resampler
+from fedmotion.models.specification import Specification
+
+CONTEXT_US = 1_500_000
+"""What a recording keeps before and after a movement, so that its window can be cut again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One movement's window: `samples` of shape (window_length, 6), float32, m/s2 and rad/s."""
+
+    start_us: int
+    stop_us: int
+    centre_us: int
+    samples: NDArray[np.float32]
+
+
+class WindowStream:
+    """Cuts a continuous stream into one window for each movement, causally.
+
+    The window is `window_length` consecutive samples at the specification's rate around the movement's
+    centre of energy; it is returned as soon as its last sample is there. How the stream is cut into
+    calls of `feed` changes nothing.
+    """
+
+    def __init__(self, specification: Specification) -> None:
+        self._window_length = specification.window_length
+        self._resampler = Resampler(specification.rate_hz)
+        self._detector = MovementDetector(specification.rate_hz)
+        self._n_kept = self._detector.max_length + specification.window_length
+        self._waiting: deque[Movement] = deque()
+        self._samples = np.empty((0, 6), np.float32)
+        self._first = 0
+
+    def feed(self, t_us: NDArray[np.int64], samples: NDArray[np.float32]) -> list[Window]:
+        """Return the windows that these samples complete.
+
+        Parameters
+        ----------
+        t_us
+            Shape (n_samples,), increasing, in microseconds.
+        samples
+            Shape (n_samples, 6), m/s2 and rad/s.
+        """
+        resampled = self._resampler.feed(t_us, samples)
+        self._samples = np.concatenate([self._samples, resampled])
+        self._waiting.extend(self._detector.feed(resampled))
+        return self._cut(is_last=False)
+
+    def flush(self) -> list[Window]:
+        """Return the windows still waiting, a movement in progress among them, and start anew.
+
+        Samples that a window lacks at its end are its last one repeated.
+        """
+        self._waiting.extend(self._detector.finish())
+        windows = self._cut(is_last=True)
+        self.reset()
+        return windows
+
+    def reset(self) -> None:
+        """Forget everything, as at a gap: no window reaches across it."""
+        self._resampler.reset()
+        self._detector.reset()
+        self._waiting.clear()
+        self._samples = self._samples[:0]
+        self._first = 0
+
+    def _cut(self, *, is_last: bool) -> list[Window]:
+        windows = []
+        end = self._first + len(self._samples)
+        while self._waiting:
+            first = self._waiting[0].centre - self._window_length // 2
+            if first + self._window_length > end and not is_last:
+                break
+            movement = self._waiting.popleft()
+            samples = _clipped(self._samples, first - self._first, self._window_length)
+            start, stop, centre = map(
+                self._resampler.time_us, (movement.start, movement.stop, movement.centre)
+            )
+            windows.append(Window(start, stop, centre, samples))
+        n_spare = len(self._samples) - self._n_kept
+        if n_spare > 0:
+            self._samples = self._samples[n_spare:]
+            self._first += n_spare
+        return windows
+
+
+def window_at(
+    specification: Specification, t_us: NDArray[np.int64], samples: NDArray[np.float32], centre_us: int
+) -> NDArray[np.float32]:
+    """Return the window around `centre_us`, cut again from a recording, shape (window_length, 6).
+
+    It differs from the one that the stream gave by less than one sample's shift, as the recording's
+    samples start another grid. Samples that it lacks at an end are the first or last one repeated.
+
+    Raises
+    ------
+    ValueError
+        If `centre_us` lies outside the recording.
+    """
+    if not len(t_us) or not t_us[0] <= centre_us <= t_us[-1]:
+        raise ValueError(f"a window's centre lies within its recording, got {centre_us} us")
+    resampler = Resampler(specification.rate_hz)
+    resampled = resampler.feed(t_us, samples)
+    first = resampler.index_of(centre_us) - specification.window_length // 2
+    return _clipped(resampled, first, specification.window_length)
+
+
+def _clipped(samples: NDArray[np.float32], first: int, length: int) -> NDArray[np.float32]:
+    indices = np.arange(first, first + length).clip(0, len(samples) - 1)
+    return samples.take(indices, axis=0)
