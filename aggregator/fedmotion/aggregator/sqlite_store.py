@@ -1,5 +1,6 @@
 """One SQLite file with a schema of ours: opening it, its transactions, and its troubles in words."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,12 +47,17 @@ class SqliteStore:
         if read_only and not path.exists():
             raise StoreError(f"{schema.what} {path} is missing")
         try:
+            if not read_only:
+                # It may hold passwords. SQLite gives the file's mode to those beside it.
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._connection = sqlite3.connect(
                 f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}",
                 uri=True,
                 isolation_level=None,
                 timeout=busy_timeout_s,
             )
+        except OSError as error:
+            raise StoreError(f"{schema.what} {path} cannot be written: {error.strerror}") from error
         except sqlite3.Error as error:
             raise self._in_words(error) from error
         try:

@@ -1,0 +1,150 @@
+"""Carries out the round machine's actions in the store: only here do rounds open, finish and fail."""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from fedmotion.aggregator.aggregation import STRATEGIES, Metrics, next_basis, next_parameters, score
+from fedmotion.aggregator.configuration import AggregatorConfiguration
+from fedmotion.aggregator.federation_store import FederationStore, ModelReference
+from fedmotion.aggregator.rounds import (
+    Aggregate,
+    Aggregated,
+    Announce,
+    Fail,
+    OpenRound,
+    RoundEvent,
+    State,
+    step,
+)
+from fedmotion.aggregator.strategies.strategy import Update
+from fedmotion.models.specification import Specification
+from fedmotion.protocol.errors import MessageError
+from fedmotion.protocol.messages import Receipt
+from fedmotion.protocol.tensors import decode_arrays, encode_arrays
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction found out, which counts and is told once it is committed."""
+
+    current: ModelReference
+    receipts: list[Receipt] = field(default_factory=list)
+    is_greeting: bool = False
+    has_new_model: bool = False
+    has_new_round: bool = False
+
+
+class RoundKeeper:
+    """The machine and its store; every call belongs into the caller's transaction.
+
+    Parameters
+    ----------
+    clock
+        Monotonic seconds.
+    on_point
+        Told "aggregated" when a round's result is written and not yet committed.
+    """
+
+    def __init__(
+        self,
+        store: FederationStore,
+        specification: Specification,
+        configuration: AggregatorConfiguration,
+        clock: Callable[[], float],
+        on_point: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._specification = specification
+        self._configuration = configuration
+        self._rules = configuration.rules(specification)
+        self._clock = clock
+        self._on_point = on_point
+
+    def resume(self, current: ModelReference) -> State:
+        """Return the machine's state as the store remembers it; an open round gets a fresh deadline."""
+        store = self._store
+        state = State(
+            next_round_id=store.last_round_id() + 1,
+            progress=store.progress(current.lineage_id),
+            not_before_s=self._clock(),
+        )
+        record = store.the_open_round()
+        if record is None:
+            return state
+        answers = {each.client_id: each.verdict for each in store.contributions(record.round_id)}
+        logger.info("round=%d resumed with %d answers", record.round_id, len(answers))
+        opened = OpenRound(
+            round_id=record.round_id,
+            kind=record.kind,
+            cohort=record.cohort,
+            deadline_at_s=self._clock() + self._rules.deadline_s,
+            accepted=frozenset(client for client, verdict in answers.items() if verdict == "accepted"),
+            declined=frozenset(client for client, verdict in answers.items() if verdict == "declined"),
+            refused=frozenset(client for client, verdict in answers.items() if verdict == "refused"),
+        )
+        return replace(state, open=opened)
+
+    def move(self, state: State, event: RoundEvent, batch: Batch) -> State:
+        """Step the round machine and carry out its actions in the store."""
+        state, actions = step(state, event, self._clock(), self._rules)
+        for action in actions:
+            opened = action.round
+            batch.has_new_round = True
+            if isinstance(action, Announce):
+                logger.info("round=%d kind=%s cohort=%d", opened.round_id, opened.kind, len(opened.cohort))
+                self._store.open_round(opened.round_id, opened.kind, opened.cohort, batch.current)
+            elif isinstance(action, Fail):
+                logger.warning("round=%d kind=%s failed: %s", opened.round_id, opened.kind, action.reason)
+                self._store.fail_round(opened.round_id, action.reason)
+            elif isinstance(action, Aggregate):
+                state = self.move(state, Aggregated(self._aggregate(opened, batch)), batch)
+        return state
+
+    def _aggregate(self, opened: OpenRound, batch: Batch) -> str:
+        """Store what the round's contributions give, or return why they give nothing."""
+        store = self._store
+        specification = self._specification
+        metrics: Metrics = {}
+        model: ModelReference | None = None
+        n_windows = 0
+
+        def updates() -> Iterable[Update]:
+            nonlocal n_windows
+            for header, body in store.spooled(opened.round_id):
+                n_windows += header.n_windows
+                yield Update(header.client_id, header.n_windows, decode_arrays(body))
+
+        try:
+            if opened.kind == "evaluate":
+                metrics = score(specification, updates())
+            else:
+                current = decode_arrays(store.arrays_of(batch.current))
+                if opened.kind == "statistics":
+                    arrays = next_basis(specification, current, updates())
+                else:
+                    strategy = STRATEGIES[self._configuration.strategy]
+                    arrays = next_parameters(specification, current, updates(), strategy)
+                model = store.add_model(
+                    batch.current.lineage_id,
+                    opened.round_id,
+                    encode_arrays(arrays),
+                    self._configuration.n_models_kept,
+                )
+        except (ValueError, MessageError) as error:
+            return f"not_aggregated: {error}"[:500]
+        store.finish_round(opened.round_id, n_windows, model.sha256 if model else None, metrics)
+        logger.info("round=%d kind=%s finished n_windows=%d", opened.round_id, opened.kind, n_windows)
+        if model is not None:
+            batch.current = model
+            batch.has_new_model = True
+            if self._passes_gate(opened):
+                store.release(model)
+        self._on_point("aggregated")
+        return ""
+
+    def _passes_gate(self, opened: OpenRound) -> bool:
+        """Return whether the model that the round made is for recognisers: every trained one is."""
+        return opened.kind == "train"

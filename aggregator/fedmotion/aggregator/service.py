@@ -1,0 +1,301 @@
+"""The aggregator at work: one thread that takes events, carries out the round machine's actions, and answers.
+
+All events that wait become durable in one commit; nothing is said about them before it.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from uuid import UUID
+
+from fedmotion.aggregator.configuration import AggregatorConfiguration
+from fedmotion.aggregator.federation_store import FederationStore
+from fedmotion.aggregator.intake import Intake
+from fedmotion.aggregator.publisher import PRESENCE_NAME, Publisher
+from fedmotion.aggregator.round_keeper import Batch, RoundKeeper
+from fedmotion.aggregator.rounds import (
+    Eligible,
+    Linked,
+    State,
+    Ticked,
+    wake_at_s,
+)
+from fedmotion.aggregator.schedule import next_kind
+from fedmotion.aggregator.sqlite_store import StoreError
+from fedmotion.broker.door import Connected, Disconnected, Door, Event, Received, Refused
+from fedmotion.delivery.presence import PresenceBook, is_overwritten
+from fedmotion.protocol.errors import MessageError
+from fedmotion.protocol.messages import Announcement
+
+logger = logging.getLogger(__name__)
+
+POINTS = ("announced", "received", "committed", "receipted", "aggregated", "published")
+"""The names that `on_point` is called with: where tests end the process."""
+
+_LONGEST_WAIT_S = 0.5
+_STORE_RETRY_S = 1.0
+_MAX_BATCH_EVENTS = 256
+_MAX_BATCH_BYTES = 32 * 2**20
+
+
+def _nothing(point: str) -> None:
+    del point
+
+
+def _no_clients() -> None:
+    pass
+
+
+class Service:
+    """One federation's rounds over one door and one store, which it makes its own.
+
+    Parameters
+    ----------
+    store
+        A store in which the federation was founded (`founding.open_federation`).
+    door
+        Not started yet; its will is `publisher.aggregator_will` and its `on_event` puts into the queue
+        that `run` reads.
+    configuration
+        Checked.
+    clock
+        Monotonic seconds.
+    session
+        Made once per start, the same as in the will.
+    on_point
+        Called with each of POINTS as it is reached.
+    on_clients
+        Called when another program has invited clients, so that the broker's accounts can follow.
+
+    Raises
+    ------
+    StoreError
+        If the store is in use by another aggregator.
+    """
+
+    def __init__(
+        self,
+        store: FederationStore,
+        door: Door,
+        configuration: AggregatorConfiguration,
+        clock: Callable[[], float],
+        session: UUID,
+        *,
+        on_point: Callable[[str], None] = _nothing,
+        on_clients: Callable[[], None] = _no_clients,
+    ) -> None:
+        federation = store.federation()
+        if federation is None:
+            raise StoreError(f"{store.path} holds no federation yet")
+        store.claim()
+        self._store = store
+        self._door = door
+        self._configuration = configuration
+        self._federation_id = federation.federation_id
+        self._clock = clock
+        self._session = session
+        self._on_point = on_point
+        self._on_clients = on_clients
+        self._rules = configuration.rules(federation.specification)
+        self._keeper = RoundKeeper(store, federation.specification, configuration, clock, on_point)
+        self._intake = Intake(store, federation, configuration.max_windows, on_point)
+        self._publisher = Publisher(door, federation, session)
+        self._book = PresenceBook()
+        self._unhandled: list[Event] = []
+        self._is_presence_due = False
+        self._retry_at_s: float | None = None
+        self._current = store.current_model()
+        self._state = self._keeper.resume(self._current)
+        self._data_version = store.data_version()
+        self._clients = frozenset(client.client_id for client in store.clients())
+        topics = self._publisher.topics
+        door.subscribe(topics.presence(), topics.contribution(), topics.aggregator)
+
+    @property
+    def state(self) -> State:
+        """What the round machine knows, as committed."""
+        return self._state
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all rounds that the configuration wants have finished."""
+        is_over = next_kind(self._rules.schedule, self._state.progress) is None
+        return is_over and self._state.open is None
+
+    def run(
+        self, events: queue.SimpleQueue[Event], stop: threading.Event, *, until_done: bool = False
+    ) -> None:
+        """Serve until `stop` is set, or with `until_done` until the last round finished; then say goodbye."""
+        self._door.start()
+        try:
+            while not stop.is_set() and not (until_done and self.is_done):
+                self._survive(_next_batch(events, self.tick()))
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Say goodbye and close the door; the store stays open."""
+        self._publisher.presence(is_online=False)
+        self._door.close()
+
+    def handle(self, event: Event) -> None:
+        """Take one event."""
+        self.handle_all((event,))
+
+    def handle_all(self, events: Iterable[Event]) -> None:
+        """Take events in one transaction; where the store fails, clients send again what it missed."""
+        taken = [*self._unhandled, *events]
+        batch = Batch(self._current)
+        state = self._state
+        self._look_for_clients()
+        try:
+            with self._store.transaction():
+                for event in taken:
+                    state = self._take(event, state, batch)
+                state = self._keeper.move(state, Eligible(self._clients & set(self._book.online())), batch)
+                state = self._keeper.move(state, Ticked(), batch)
+        except StoreError as error:
+            logger.error("nothing was stored, trying again in %.0f s: %s", _STORE_RETRY_S, error)  # noqa: TRY400 - its sentence says all
+            self._unhandled = [event for event in taken if not _is_sent_again(event)]
+            self._retry_at_s = self._clock() + _STORE_RETRY_S
+            return
+        self._unhandled = []
+        self._retry_at_s = None
+        self._state = state
+        self._current = batch.current
+        if batch.receipts or batch.has_new_round:
+            self._on_point("committed")
+        self._tell(batch)
+
+    def tick(self) -> float:
+        """Do what is due and return the seconds until the next tick is."""
+        now_s = self._clock()
+        if self._is_presence_due:
+            self._is_presence_due = False
+            self._publisher.presence()
+        wake_s = self._retry_at_s if self._retry_at_s is not None else wake_at_s(self._state, self._rules)
+        is_due = wake_s is not None and now_s >= wake_s
+        if is_due or (self._retry_at_s is None and self._look_for_clients()):
+            self.handle_all(())
+            wake_s = self._retry_at_s if self._retry_at_s is not None else wake_at_s(self._state, self._rules)
+        return _LONGEST_WAIT_S if wake_s is None else min(max(wake_s - self._clock(), 0.0), _LONGEST_WAIT_S)
+
+    def _survive(self, events: list[Event]) -> None:
+        """Handle a batch; what nobody foresaw is logged and harms the event that raised it only."""
+        if not events:
+            return
+        try:
+            self.handle_all(events)
+        except Exception:
+            logger.exception("a batch of %d events failed, taking them one by one", len(events))
+            for event in events:
+                try:
+                    self.handle_all((event,))
+                except Exception:  # the outermost loop of the program
+                    logger.exception("dropped an event of kind %s", type(event).__name__)
+
+    def _look_for_clients(self) -> bool:
+        """Read the clients again if another program wrote to the store; return whether they changed."""
+        try:
+            version = self._store.data_version()
+            if version == self._data_version:
+                return False
+            clients = frozenset(client.client_id for client in self._store.clients())
+        except StoreError:
+            return False  # the transaction that follows meets it too, and says so
+        self._data_version = version
+        if clients == self._clients:
+            return False
+        self._clients = clients
+        self._on_clients()
+        return True
+
+    def _take(self, event: Event, state: State, batch: Batch) -> State:
+        if isinstance(event, Connected):
+            batch.is_greeting = True
+            return self._keeper.move(state, Linked(True), batch)
+        if isinstance(event, Received):
+            try:
+                return self._receive(event, state, batch)
+            except (MessageError, ValueError) as error:
+                logger.warning("topic=%s dropped a message: %s", event.topic[:200], error)
+                return state
+        if isinstance(event, Refused):
+            logger.warning("the broker refuses us: %s", event.reason)
+        elif isinstance(event, Disconnected):
+            logger.warning("no broker: %s", event.reason)
+        # What was retained comes again with the next connection, and says who is online then.
+        self._book = PresenceBook()
+        return self._keeper.move(state, Linked(False), batch)
+
+    def _receive(self, event: Received, state: State, batch: Batch) -> State:
+        topics = self._publisher.topics
+        if event.topic == topics.aggregator:
+            # The late will of an earlier session; told with the next tick, not in a volley with a twin.
+            self._is_presence_due |= is_overwritten(event.payload, PRESENCE_NAME, self._session)
+            return state
+        sender = topics.client_of(event.topic)
+        is_known = sender in self._clients
+        if event.topic == topics.presence(sender):
+            if is_known:
+                self._book.receive(sender, event.payload)
+            return state
+        if event.topic != topics.contribution(sender):
+            return state
+        outcome = self._intake.take(sender, event.payload, state, batch.current, is_known=is_known)
+        if outcome is None:
+            return state
+        batch.receipts.append(outcome.receipt)
+        return state if outcome.answered is None else self._keeper.move(state, outcome.answered, batch)
+
+    def _tell(self, batch: Batch) -> None:
+        """Publish what is committed: presence, receipts, models, and last the round that starts from them."""
+        if batch.is_greeting:
+            self._publisher.presence()
+        for receipt in batch.receipts:
+            self._publisher.receipt(receipt)
+        if batch.receipts:
+            self._on_point("receipted")
+        if batch.has_new_model or batch.is_greeting:
+            self._publisher.model("round", self._current, self._store.arrays_of(self._current))
+            if (released := self._store.released_model()) is not None:
+                self._publisher.model("released", released, self._store.arrays_of(released))
+            self._on_point("published")
+        if batch.has_new_round or batch.is_greeting:
+            self._publisher.announcement(self._announcement())
+            self._on_point("announced")
+
+    def _announcement(self) -> Announcement | None:
+        opened = self._state.open
+        if opened is None:
+            return None
+        return Announcement(
+            federation_id=self._federation_id,
+            lineage_id=self._current.lineage_id,
+            round_id=opened.round_id,
+            round_kind=opened.kind,
+            cohort=opened.cohort,
+            deadline_s=max(opened.deadline_at_s - self._clock(), 0.0),
+            model_sha256=self._current.sha256,
+            settings=self._configuration.train_settings(opened.round_id),
+        )
+
+
+def _is_sent_again(event: Event) -> bool:
+    """Return whether its sender repeats it until there is a receipt."""
+    return isinstance(event, Received) and event.topic.endswith("/contribution")
+
+
+def _next_batch(events: queue.SimpleQueue[Event], timeout_s: float) -> list[Event]:
+    """Return what waits in the queue, or what comes first; bounded, so that a transaction stays small."""
+    batch: list[Event] = []
+    n_bytes = 0
+    try:
+        while len(batch) < _MAX_BATCH_EVENTS and n_bytes < _MAX_BATCH_BYTES:
+            event = events.get_nowait() if batch or timeout_s <= 0 else events.get(timeout=timeout_s)
+            batch.append(event)
+            n_bytes += len(event.payload) if isinstance(event, Received) else 0
+    except queue.Empty:
+        pass
+    return batch
