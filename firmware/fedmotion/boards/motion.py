@@ -9,12 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedmotion.boards.kinematics import FORWARD, LEFT, PITCH, ROLL, UP, YAW, Floats, Motion, Path, rotation
+from fedmotion.boards.kinematics import FORWARD, LEFT, PITCH, ROLL, UP, YAW, Motion, Path, rotation
 from fedmotion.protocol.identity import OTHER
 
 SWIPE_RIGHT = "swipe_right"
 SWIPE_LEFT = "swipe_left"
 REST = "rest"
+
+MAX_TILT_DEG = 30.0
+"""How far a board may be turned on a wrist about each of its axes, unless told otherwise."""
 
 _LEAD_S = 0.1
 """Stillness before and after a movement, so that its marks enclose all of it."""
@@ -44,10 +47,10 @@ class Person:
     habits: tuple[float, ...]
 
 
-def person(seed: int, tilt_deg: float = 35.0) -> Person:
+def person(seed: int, tilt_deg: float = MAX_TILT_DEG) -> Person:
     """Return the person of this seed, whose board is tilted by up to `tilt_deg` about each axis.
 
-    Amplitudes and durations are those of quick free arm movements (0.2 to 0.55 m in 0.3 to 0.8 s);
+    Amplitudes and durations are those of quick free arm movements (0.3 to 0.5 m in 0.4 to 0.7 s);
     physiological tremor has 8 to 12 Hz (Elble & Koller, "Tremor", 1990) and some 0.02 to 0.06 m/s2.
     """
     rng = np.random.default_rng([0x9E0, seed])
@@ -56,28 +59,28 @@ def person(seed: int, tilt_deg: float = 35.0) -> Person:
         return float(rng.uniform(low, high))
 
     tremor_hz = between(8.0, 12.0)
-    amplitude_m = between(0.22, 0.55)
+    amplitude_m = between(0.3, 0.5)
     tilt = np.radians(tilt_deg)
     return Person(
         seed=seed,
         amplitude_m=amplitude_m,
         # Longer movements are faster and yet last longer (isochrony: Viviani & Flash, 1995).
-        stroke_s=between(0.38, 0.68) * (amplitude_m / 0.35) ** 0.35,
-        rise=between(-0.12, 0.25),
+        stroke_s=between(0.44, 0.6) * (amplitude_m / 0.35) ** 0.35,
+        rise=between(-0.05, 0.12),
         bulge=between(-0.1, 0.25),
-        yaw_radpm=between(1.0, 2.6),
-        roll_habit_rad=between(-0.6, 0.6),
-        roll_with_stroke_rad=between(-0.8, 0.8),
-        windup=between(0.0, 0.35),
+        yaw_radpm=between(1.6, 2.5),
+        roll_habit_rad=between(-0.25, 0.25),
+        roll_with_stroke_rad=between(-0.35, 0.35),
+        windup=between(0.0, 0.2),
         pause_s=between(0.0, 0.12),
-        return_slowness=between(1.0, 1.7),
+        return_slowness=between(1.3, 1.9),
         vigour=between(0.75, 1.3),
         tremor_hz=tremor_hz,
         tremor_m=between(0.02, 0.06) / (2 * np.pi * tremor_hz) ** 2,
         unsteadiness=between(0.06, 0.14),
-        posture=(0.0, between(-0.35, 0.35), between(-0.4, 0.4)),
+        posture=(0.0, between(-0.12, 0.12), between(-0.15, 0.15)),
         mounting=(between(-tilt, tilt), between(-tilt, tilt), between(-tilt, tilt)),
-        habits=tuple(rng.dirichlet(np.full(len(OTHER_KINDS), 0.8)).tolist()),
+        habits=tuple(rng.dirichlet(np.full(len(OTHER_KINDS), 2.0)).tolist()),
     )
 
 
@@ -193,7 +196,13 @@ def _reach_down(who: Person, rng: np.random.Generator) -> Path:
 
 
 def _reach_forward(who: Person, rng: np.random.Generator) -> Path:
-    out = {FORWARD: 0.4, UP: 0.05, PITCH: -0.15, LEFT: float(rng.uniform(-0.08, 0.08))}
+    out = {
+        FORWARD: 0.4,
+        UP: 0.05,
+        PITCH: -0.5,
+        YAW: float(rng.uniform(-0.2, 0.2)),
+        LEFT: float(rng.uniform(-0.08, 0.08)),
+    }
     return _out_and_back(who, rng, out, 0.55, float(rng.uniform(0.0, 0.15)))
 
 
@@ -204,14 +213,17 @@ def _turn_wrist(who: Person, rng: np.random.Generator) -> Path:
 
 
 def _circle(who: Person, rng: np.random.Generator) -> Path:
-    turn_s = 0.9 * _varied(who, rng, 1.5) * who.stroke_s / 0.5
+    turn_s = 1.1 * _varied(who, rng, 1.5) * who.stroke_s / 0.5
     n_turns = int(rng.integers(1, 4))
-    radius_m = 0.14 * who.vigour * _varied(who, rng, 1.5)
+    radius_m = 0.11 * who.vigour * _varied(who, rng, 1.5)
     way = float(rng.choice([-1.0, 1.0]))
     path = Path(2 * _LEAD_S + n_turns * turn_s + 0.4)
     plane = UP if rng.random() < 0.7 else FORWARD
     change = {LEFT: (radius_m, way * np.pi / 2), plane: (radius_m, 0.0)}
+    # The forearm follows its hand about the elbow, sideways by yaw and upwards by pitch.
     change[YAW] = (radius_m * who.yaw_radpm, way * np.pi / 2)
+    if plane == UP:
+        change[PITCH] = (-2.5 * radius_m, 0.0)
     path.swing(_LEAD_S, n_turns * turn_s + 0.4, 1 / turn_s, change, ramp_s=0.4)
     return path
 
@@ -279,15 +291,3 @@ OTHER_KINDS: dict[str, Callable[[Person, np.random.Generator], Path]] = {
     "tap": _tap,
 }
 """The movements that are no gesture, by name."""
-
-__all__ = [
-    "OTHER_KINDS",
-    "REST",
-    "SWIPE_LEFT",
-    "SWIPE_RIGHT",
-    "Floats",
-    "Person",
-    "perform",
-    "person",
-    "rest",
-]

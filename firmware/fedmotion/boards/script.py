@@ -11,7 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from fedmotion.boards.kinematics import GRID_HZ, Floats, Motion, minimum_jerk, motion_of
-from fedmotion.boards.motion import OTHER_KINDS, SWIPE_LEFT, SWIPE_RIGHT, Person, perform, person, rest
+from fedmotion.boards.motion import (
+    MAX_TILT_DEG,
+    OTHER_KINDS,
+    SWIPE_LEFT,
+    SWIPE_RIGHT,
+    Person,
+    perform,
+    person,
+    rest,
+)
 from fedmotion.boards.recorded_takes import RecordedTakes
 from fedmotion.protocol.identity import OTHER
 
@@ -48,7 +57,7 @@ def person_script(
     *,
     performance_seed: int = 0,
     rest_s: float = REST_S,
-    tilt_deg: float = 35.0,
+    tilt_deg: float = MAX_TILT_DEG,
 ) -> Script:
     """Return a simulated person's performance in shuffled order.
 
