@@ -8,7 +8,7 @@ import msgspec
 from fedmotion.aggregator.aggregation import STRATEGIES
 from fedmotion.aggregator.rounds import MAX_COHORT, Rules
 from fedmotion.aggregator.schedule import Schedule
-from fedmotion.models.specification import Specification, check_activities
+from fedmotion.models.specification import Specification, check_activities, pca_svm
 from fedmotion.protocol.identity import check_federation
 from fedmotion.protocol.messages import TrainSettings
 
@@ -25,9 +25,9 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
         of the store for good: another list needs another store.
     rate_hz : float, default 50
         Samples a second after resampling, 1 to 10000.
-    window_length : int, default 64
+    window_length : int, default 96
         Samples in a window, 2 to 10000.
-    n_components : int, default 24
+    n_components : int, default 25
         Principal components that the linear model sees.
     cohort_size : int, default 0
         Clients invited to a round; 0 invites all that are online (at most 1000). More than the quorum
@@ -78,8 +78,8 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
     federation: str
     activities: tuple[str, ...]
     rate_hz: float = 50.0
-    window_length: int = 64
-    n_components: int = 24
+    window_length: int = 96
+    n_components: int = 25
     cohort_size: int = 0
     quorum: int = 0
     min_updates: int = 2
@@ -135,6 +135,28 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
         if not self.store:
             raise ValueError("store is the name of a file, got an empty one")
         return self
+
+    def specification(self) -> Specification:
+        """Return what a federation founded on this configuration learns.
+
+        Raises
+        ------
+        ValueError
+            If there is no such model.
+        """
+        specification = pca_svm(
+            self.activities,
+            rate_hz=self.rate_hz,
+            window_length=self.window_length,
+            n_components=self.n_components,
+            seed=self.seed,
+        )
+        if self.n_components > specification.n_features:
+            raise ValueError(
+                f"n_components is 1 to {specification.n_features}, the number of features, "
+                f"got {self.n_components}"
+            )
+        return specification
 
     def rules(self, specification: Specification) -> Rules:
         """Return how rounds are run."""

@@ -124,7 +124,7 @@ class Aggregated:
 
 @dataclass(frozen=True, slots=True)
 class Ticked:
-    """Time went by."""
+    """Time went by, and everything that waited was told: only now may a deadline pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,9 @@ def step(state: State, event: RoundEvent, now_s: float, rules: Rules) -> tuple[S
     elif isinstance(event, Aggregated):
         state = _closed(state, event.reason, now_s, rules, actions)
     if state.open is not None:
-        state = _collect(state, state.open, now_s, rules, actions)
+        is_due = isinstance(event, Ticked) and state.is_connected and now_s >= state.open.deadline_at_s
+        if not state.open.is_closing and (is_due or _is_complete(state.open, rules)):
+            state = _close(state, state.open, now_s, rules, actions)
     if state.open is None:
         state = _open(state, now_s, rules, actions)
     return state, tuple(actions)
@@ -212,19 +214,18 @@ def _answered(state: State, event: Answered) -> State:
     return replace(state, open=accepted)
 
 
-def _collect(state: State, opened: OpenRound, now_s: float, rules: Rules, actions: list[Action]) -> State:
-    """Close the round if its quorum is there, all have answered, or its deadline has passed."""
-    if opened.is_closing:
-        return state
+def _is_complete(opened: OpenRound, rules: Rules) -> bool:
+    """Return whether the quorum is there, or nobody is left who could still answer."""
     quorum = min(max(rules.quorum or len(opened.cohort), rules.min_updates), len(opened.cohort))
-    is_due = state.is_connected and now_s >= opened.deadline_at_s
-    if len(opened.accepted) < quorum and opened.n_missing and not is_due:
-        return state
+    return len(opened.accepted) >= quorum or opened.n_missing == 0
+
+
+def _close(state: State, opened: OpenRound, now_s: float, rules: Rules, actions: list[Action]) -> State:
     closing = replace(opened, is_closing=True)
     if len(opened.accepted) >= rules.min_updates:
         actions.append(Aggregate(closing))
         return replace(state, open=closing)
-    why = "the deadline passed" if is_due else "all have answered"
+    why = "the deadline passed" if opened.n_missing else "all have answered"
     reason = (
         f"too_few_updates: {why} with {len(opened.accepted)} accepted of at least {rules.min_updates}; "
         f"{len(opened.declined)} declined, {len(opened.refused)} refused, {opened.n_missing} silent"
