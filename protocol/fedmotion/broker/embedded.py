@@ -171,6 +171,8 @@ class RunningBroker:
             If it does not accept connections; the sentence has the end of its log.
         """
         self._end()
+        # Else the connection that shows that the broker is ready might be one to another program.
+        _check_free(self.host, self.port)
         configuration = self._write_files()
         if self.log_path.exists() and self.log_path.stat().st_size > _MAX_LOG_BYTES:
             self.log_path.replace(self.log_path.with_suffix(".log.1"))
@@ -265,11 +267,26 @@ def _reachable(host: str) -> str:
 
 
 def _free_port(host: str) -> int:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
+    with socket.socket(_family(host)) as probe:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def _check_free(host: str, port: int) -> None:
+    with socket.socket(_family(host)) as probe:
+        # As the brokers do: connections of a predecessor that linger do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise BrokerError(
+                f"no broker can listen on {host}:{port} ({error.strerror}): use another"
+            ) from None
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _nats_program() -> Path | None:

@@ -78,7 +78,6 @@ def write_embedded_files(directory: Path, accounts: Iterable[Account], host: str
         # By default a killed mosquitto forgets up to half an hour of retained messages.
         "autosave_interval 1",
         "autosave_on_changes true",
-        f"message_size_limit {MAX_PAYLOAD_BYTES}",
         f"max_packet_size {MAX_PAYLOAD_BYTES + _MAX_TOPIC_BYTES}",
         "log_dest stderr",
         "log_type error",

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from paho.mqtt.client import Client, ConnectFlags, MQTTMessage, MQTTv311
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -102,6 +102,7 @@ class PahoDoor:
         # Of the present connection, and of the door's thread alone.
         self._awaited: dict[int, tuple[str, ...]] = {}
         self._refusal = ""
+        self._is_silent = False
 
     def start(self) -> None:
         """Begin to connect in the background; a broker that is absent is waited for."""
@@ -175,8 +176,9 @@ class PahoDoor:
             self._n_unacknowledged = 0
         self._awaited = {}
         self._refusal = ""
+        self._is_silent = False
         try:
-            code = self._serve(client)
+            self._serve(client)
         except Exception as error:
             # The bytes of a broker reach paho unchecked, and what it raises on nonsense is not documented.
             logger.exception("door=%s the connection broke", self._name)
@@ -188,18 +190,17 @@ class PahoDoor:
             _close_socket(client)
         if self._refusal:
             return Refused(f"the broker at {self._address} answers, but {self._refusal}")
-        if code == MQTTErrorCode.MQTT_ERR_KEEPALIVE:
+        if self._is_silent:
             return Disconnected(f"the broker at {self._address} fell silent")
         if was_connected:
             return Disconnected(f"the broker at {self._address} closed the connection")
         return Disconnected(f"the broker at {self._address} hung up before it accepted us")
 
-    def _serve(self, client: Client) -> MQTTErrorCode:
+    def _serve(self, client: Client) -> None:
         goodbye_s: float | None = None
         while True:
-            code = client.loop(_LOOP_S if goodbye_s is None else 0.05)
-            if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                return code
+            if client.loop(_LOOP_S if goodbye_s is None else 0.05) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return
             if not self._closing.is_set():
                 continue
             now_s = time.monotonic()
@@ -210,7 +211,7 @@ class PahoDoor:
             if is_done or now_s > goodbye_s:
                 client.disconnect()
             if now_s > goodbye_s + _LOOP_S:
-                return MQTTErrorCode.MQTT_ERR_KEEPALIVE
+                return
 
     def _new_client(self) -> Client:
         client = Client(
@@ -236,6 +237,7 @@ class PahoDoor:
         client.on_subscribe = self._subscribed
         client.on_publish = self._acknowledged
         client.on_message = self._received
+        client.on_disconnect = self._ended
         return client
 
     def _greeted(
@@ -294,6 +296,11 @@ class PahoDoor:
             logger.warning("door=%s %d bytes on %s: dropped", self._name, len(message.payload), topic)
             return
         self._tell(Received(topic, bytes(message.payload)))
+
+    def _ended(
+        self, _client: Client, _data: Any, _flags: DisconnectFlags, code: ReasonCode, _more: Properties | None
+    ) -> None:
+        self._is_silent = code.getName() == "Keep alive timeout"
 
     def _tell(self, event: Event) -> None:
         if not isinstance(event, Received):
