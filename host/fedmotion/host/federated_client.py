@@ -121,7 +121,7 @@ class FederatedClient:
         on_work_done: Callable[[WorkDone], object],
         on_released: Callable[[LoadedModel, bytes], None],
         resend_s: float,
-        on_point: Callable[[Point], None],
+        on_point: Callable[[Point], object],
         takes_part: bool = True,
     ) -> None:
         self.counters: Counter[str] = Counter()

@@ -75,7 +75,9 @@ class Recogniser:
             specification, self._model.parameters, np.stack([window.samples for window in windows])
         )
         recognitions: list[Recognition] = []
-        for window, row, index in zip(windows, scores, self._family.decide(scores), strict=True):
+        for window, row, index in zip(
+            windows, scores, self._family.decide(specification, scores), strict=True
+        ):
             activity = specification.activities[int(index)]
             self.n_by_activity[activity] += 1
             if index == specification.other_index:

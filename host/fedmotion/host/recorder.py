@@ -22,6 +22,12 @@ from fedmotion.protocol.serial_frames import N_AXES, Hello
 KEEP_US = 20_000_000
 """How far back the stream is kept: the longest movement that can be recorded, with its context."""
 
+_REST_BEFORE_US = 300_000
+"""A movement found sooner after a stretch's beginning was under way already; finding it takes up to 0.2 s."""
+
+_REST_AFTER_US = 100_000
+"""At a stretch's end a movement counts as finished if it rested for at least so long."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -57,10 +63,14 @@ class Recorder:
         self._past = _Past()
         self._waiting: deque[Window] = deque()
         self._node: Hello | None = None
+        self._begins_us = 0
 
     def feed(self, block: ImuBlock) -> list[Recording]:
         """Return the recordings that `block` completes: movements whose context has come too."""
-        recordings = self.flush() if block.has_gap_before else []
+        recordings: list[Recording] = []
+        if block.has_gap_before:
+            recordings = self.flush()
+            self._begins_us = int(block.t_us[0])
         self._node = block.node
         self._past.append(block.t_us, block.counts)
         self._waiting.extend(self._windows.feed(block.t_us, block.samples))
@@ -72,7 +82,12 @@ class Recorder:
     def flush(self) -> list[Recording]:
         """Return what the stream's end still gives, with the context that there is, and begin anew."""
         recordings: list[Recording] = []
-        self._waiting.extend(self._windows.flush())
+        rested_us = self._past.last_us - _REST_AFTER_US
+        for window in self._windows.flush():
+            if window.stop_us > rested_us:
+                self._count_cut_off(window)
+            else:
+                self._waiting.append(window)
         while self._waiting:
             recordings += self._cut(self._waiting.popleft())
         self._windows.reset()
@@ -85,12 +100,12 @@ class Recorder:
             self.counters.n_unlabelled += 1
             return []
         t_us, counts = self._past.between(window.start_us - CONTEXT_US, window.stop_us + CONTEXT_US)
-        if len(t_us) == 0 or not t_us[0] <= window.start_us < window.stop_us <= t_us[-1]:
-            self.counters.n_cut_off += 1
-            _log.info(
-                "movement at %d us is cut off and not recorded: its samples did not all arrive",
-                window.start_us,
-            )
+        if (
+            len(t_us) == 0
+            or not t_us[0] <= window.start_us < window.stop_us <= t_us[-1]
+            or window.start_us < self._begins_us + _REST_BEFORE_US
+        ):
+            self._count_cut_off(window)
             return []
         self.counters.n_recorded += 1
         node = self._node
@@ -111,6 +126,11 @@ class Recorder:
             )
         ]
 
+    def _count_cut_off(self, window: Window) -> None:
+        # Half a gesture must not teach what a whole one is.
+        self.counters.n_cut_off += 1
+        _log.info("movement at %d us is cut off by a gap and not recorded", window.start_us)
+
 
 class _Past:
     """The last KEEP_US of the stream, in arrays that are compacted when they are full."""
@@ -122,6 +142,10 @@ class _Past:
 
     def clear(self) -> None:
         self._n_samples = 0
+
+    @property
+    def last_us(self) -> int:
+        return int(self._t_us[self._n_samples - 1]) if self._n_samples else 0
 
     def append(self, t_us: NDArray[np.int64], counts: NDArray[np.int16]) -> None:
         stop = self._n_samples + len(t_us)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fedmotion.host.recording_store import RecordingStore
 from fedmotion.host.released_model import LoadedModel
-from fedmotion.models.family import family
+from fedmotion.models.family import confusion, family
 from fedmotion.models.specification import Parameters, Specification
 from fedmotion.models.statistics import MIN_WINDOWS
 from fedmotion.models.windows import window_at
@@ -131,8 +131,6 @@ class Trainer:
                     specification,
                     recording.t_us,
                     recording.samples(),
-                    recording.start_us,
-                    recording.stop_us,
                     recording.centre_us,
                 )
                 self._windows[recording_id] = (recording.label, window)
@@ -150,14 +148,18 @@ def _statistics(model: LoadedModel, local: LocalWindows) -> Answer:
 
 
 def _evaluate(model: LoadedModel, local: LocalWindows) -> Answer:
-    confusion = family(model.specification.family).evaluate(
-        model.specification, model.parameters, local.windows, local.labels
+    counts = confusion(
+        family(model.specification.family),
+        model.specification,
+        model.parameters,
+        local.windows,
+        local.labels,
     )
     n_windows = len(local.windows)
     return Answer(
-        arrays={"confusion": confusion},
+        arrays={"confusion": counts},
         n_windows=n_windows,
-        metrics={"accuracy": float(np.trace(confusion)) / n_windows},
+        metrics={"accuracy": float(np.trace(counts)) / n_windows},
     )
 
 

@@ -1,0 +1,142 @@
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+import numpy as np
+import pytest
+
+from fedmotion.host.recording_store import Recording, RecordingStore
+from fedmotion.host.released_model import LoadedModel, load_model
+from fedmotion.host.trainer import Trainer, training_seed
+from fedmotion.models.specification import Parameters, pca_svm
+from fedmotion.protocol.messages import Announcement, RoundKind, TrainSettings
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[RecordingStore]:
+    with RecordingStore(tmp_path / "r.sqlite", clock=lambda: 0.0) as opened:
+        yield opened
+
+
+@pytest.fixture
+def model(model_message: Callable[..., bytes], basis_parameters: Parameters) -> LoadedModel:
+    return load_model(model_message(basis_parameters, "round"), federation_id=UUID(int=11), purpose="round")
+
+
+def announcement(kind: RoundKind, model: LoadedModel, round_id: int = 1) -> Announcement:
+    return Announcement(
+        federation_id=UUID(int=11),
+        lineage_id=model.lineage_id,
+        round_id=round_id,
+        round_kind=kind,
+        cohort=("ada",),
+        deadline_s=60,
+        model_sha256=model.sha256,
+        settings=TrainSettings(n_epochs=3, seed=4),
+    )
+
+
+def fill(store: RecordingStore, takes: list[Recording]) -> None:
+    for take in takes:
+        assert store.add(take)
+
+
+def test_training_gives_the_trained_arrays_and_the_same_bits_again(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel
+) -> None:
+    fill(store, takes)
+    answer = Trainer(store, "ada").answer(announcement("train", model), model)
+    assert (answer.n_windows, answer.n_steps, answer.declined) == (28, 84, "")
+    assert {name: array.shape for name, array in answer.arrays.items()} == {
+        "coef": (3, 8),
+        "intercept": (3,),
+    }
+    again = Trainer(store, "ada").answer(announcement("train", model), model)
+    another = Trainer(store, "bob").answer(announcement("train", model), model)
+    for name, array in answer.arrays.items():
+        np.testing.assert_array_equal(again.arrays[name], array)
+        assert not np.array_equal(another.arrays[name], array)
+
+
+def test_the_seed_follows_from_settings_round_and_client() -> None:
+    seeds = {training_seed(*key) for key in ((0, 1, "ada"), (1, 1, "ada"), (0, 2, "ada"), (0, 1, "bob"))}
+    assert len(seeds) == 4
+    assert all(0 <= seed < 2**32 for seed in seeds)
+    assert training_seed(0, 1, "ada") == 0x3F30BA64
+
+
+def test_statistics_are_the_windows_moments_and_fewer_than_twenty_are_declined(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel
+) -> None:
+    fill(store, takes[:19])
+    trainer = Trainer(store, "ada")
+    declined = trainer.answer(announcement("statistics", model), model)
+    assert "at least 20 windows" in declined.declined
+    assert "here are 19" in declined.declined
+    assert declined.arrays == {}
+    fill(store, takes[19:20])
+    answer = trainer.answer(announcement("statistics", model), model)
+    assert answer.n_windows == 20
+    n_features = model.specification.n_features
+    assert answer.arrays["mean"].shape == (n_features,)
+    assert answer.arrays["scatter"].shape == (n_features, n_features)
+
+
+def test_evaluation_counts_true_against_decided(
+    store: RecordingStore,
+    takes: list[Recording],
+    model: LoadedModel,
+    trained_parameters: Parameters,
+) -> None:
+    fill(store, takes)
+    trained = dataclasses.replace(model, parameters=trained_parameters)
+    answer = Trainer(store, "ada").answer(announcement("evaluate", trained), trained)
+    assert answer.arrays["confusion"].tolist() == [[10, 0, 0], [0, 10, 0], [0, 0, 8]]
+    assert answer.arrays["confusion"].dtype == np.int64
+    assert answer.n_windows == 28
+    assert answer.metrics == {"accuracy": 1.0}
+
+
+def test_without_recordings_it_declines(store: RecordingStore, model: LoadedModel) -> None:
+    answer = Trainer(store, "ada").answer(announcement("train", model), model)
+    assert answer.declined == "there are no recordings here yet"
+
+
+def test_labels_that_the_federation_does_not_have_stand_for_nothing(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel
+) -> None:
+    fill(store, [dataclasses.replace(take, label="wave") for take in takes[:5]])
+    trainer = Trainer(store, "ada")
+    declined = trainer.answer(announcement("train", model), model)
+    assert "no recording here is of swipe_left, swipe_right, other; there are wave" in declined.declined
+    fill(store, takes[5:])
+    answer = trainer.answer(announcement("train", model, 2), model)
+    assert answer.n_windows == 23
+    assert answer.metrics["n_unused"] == 5.0
+    local = trainer.local_windows(model.specification)
+    assert local.n_unknown == {"wave": 5}
+    assert len(local.labels) == 23
+
+
+def test_windows_are_cut_once_and_follow_the_store_and_the_specification(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel
+) -> None:
+    fill(store, takes[:3])
+    trainer = Trainer(store, "ada")
+    first = trainer.local_windows(model.specification)
+    kept = [window for _, window in trainer._windows.values()]
+    fill(store, takes[3:5])
+    store.remove(store.recording_ids()[0])
+    second = trainer.local_windows(model.specification)
+    assert len(first.windows) == 3
+    assert len(second.windows) == 4
+    np.testing.assert_array_equal(second.windows[:2], first.windows[1:])
+    assert next(window for _, window in trainer._windows.values()) is kept[1]
+    # Other labels need no new windows; another length does.
+    renamed = msgspec.structs.replace(model.specification, activities=("left", "swipe_right", "other"))
+    trainer.local_windows(renamed)
+    assert next(window for _, window in trainer._windows.values()) is kept[1]
+    longer = pca_svm(("swipe_left", "swipe_right", "other"), n_components=8, window_length=128)
+    assert trainer.local_windows(longer).windows.shape == (4, 128, 6)
