@@ -132,6 +132,7 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
                 "cohort_size is 0 (all) or at least quorum and min_updates, "
                 f"{max(self.quorum, self.min_updates)}, got {self.cohort_size}"
             )
+        self.specification()
         if not self.store:
             raise ValueError("store is the name of a file, got an empty one")
         return self

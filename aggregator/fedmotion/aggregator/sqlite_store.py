@@ -132,7 +132,8 @@ class SqliteStore:
                 for statement in self._schema.script.split(";"):
                     self._execute(statement)
                 self._execute(f"PRAGMA application_id = {self._schema.application_id}")
-                self._execute(f"PRAGMA user_version = {self._schema.version}")
+            # A write, and not only its lock: SQLite gives the lock of a read-only file as well.
+            self._execute(f"PRAGMA user_version = {self._schema.version}")
 
     def _execute(self, statement: str, values: tuple[Value, ...] = ()) -> sqlite3.Cursor:
         try:
