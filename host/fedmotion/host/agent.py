@@ -64,7 +64,7 @@ def _ignore(_value: object) -> None:
 
 
 class Agent:
-    """One agent. Make it, `run` it in one thread, `stop` it from any.
+    """One agent. Make it and `run` it in one thread (its outbox belongs to that one), `stop` it from any.
 
     Parameters
     ----------
