@@ -17,10 +17,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from fedmotion.broker import embedded
 from fedmotion.broker.accounts import Account, write_accounts
-from fedmotion.broker.address import Address
-from fedmotion.broker.door import Connected, Disconnected, Received, Refused, Will
+from fedmotion.broker.door import Connected, Disconnected, Refused, Will
 from fedmotion.broker.embedded import BrokerError, BrokerKind, RunningBroker, find_broker, start_broker
-from fedmotion.broker.mosquitto_files import production_configuration, write_mosquitto_accounts
 
 PREFIX = "fedmotion/v1/home"
 
@@ -222,39 +220,3 @@ def test_a_reload_lets_a_new_account_in_shuts_a_removed_one_out_and_leaves_the_r
     assert aggregator.wait_for_payload(b"new") == []
     ben.wait_for(Refused)
     assert not any(isinstance(event, Disconnected) for event in aggregator.seen)
-
-
-def test_the_packaged_production_configuration_serves_an_account(
-    tmp_path: Path, broker_kind: BrokerKind, new_owner: Callable[..., Any]
-) -> None:
-    if broker_kind != "mosquitto":
-        return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    write_mosquitto_accounts(tmp_path, [Account("anna", "secret", "client", "home")])
-    (tmp_path / "conf.d").mkdir()
-    text = production_configuration()
-    for ours, here in (("/etc/mosquitto/", f"{tmp_path}/"), ("listener 1883", f"listener {port}")):
-        assert ours in text
-        text = text.replace(ours, here)
-    (tmp_path / "conf.d" / "fedmotion.conf").write_text(text)
-    # Debian's main file, with its log on the terminal; as root mosquitto would become another user.
-    user = "user root\n" if os.geteuid() == 0 else ""
-    (tmp_path / "main.conf").write_text(
-        f"{user}persistence true\npersistence_location {tmp_path}/\nlog_dest stderr\n"
-        f"include_dir {tmp_path}/conf.d\n"
-    )
-    _, program = find_broker("mosquitto")
-    with subprocess.Popen(
-        [str(program), "-c", str(tmp_path / "main.conf")], stderr=subprocess.DEVNULL
-    ) as mosquitto:
-        try:
-            owner = new_owner(Address("127.0.0.1", port, "anna", "secret"), f"{PREFIX}/client/anna/presence")
-            owner.door.start()
-            owner.wait_for(Connected)
-            owner.door.publish(f"{PREFIX}/client/anna/presence", b"here", retain=True)
-            assert owner.wait_for(Received).payload == b"here"
-            owner.door.close()
-        finally:
-            mosquitto.terminate()

@@ -32,6 +32,8 @@ from fedmotion.broker.door import (
     Will,
     check_message,
 )
+from fedmotion.broker.reasons import why_no_connection, why_refused
+from fedmotion.broker.tls import tls_context
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +43,6 @@ MAX_QUEUED_MESSAGES = 1024
 _LOOP_S = 1.0
 _GOODBYE_S = 2.0
 _STEADY_S = 5.0
-_REFUSALS = {
-    "Unsupported protocol version": "it does not speak MQTT 3.1.1: use another broker or correct the address",
-    "Client identifier not valid": "it does not accept the name {name!r}: use another",
-    "Bad user name or password": "it refuses user {user!r} or the password: correct them or join again",
-    "Not authorized": "it refuses user {user!r} or the password: correct them or join again",
-}
 
 
 class PahoDoor:
@@ -67,6 +63,11 @@ class PahoDoor:
         A silent broker is noticed after about twice as long; the broker notices us after 1.5 times.
     backoff
         The waits between attempts; give a seeded one to tests.
+
+    Raises
+    ------
+    ValueError
+        If the keepalive, the will or the address's file of certificates cannot be used.
     """
 
     def __init__(
@@ -84,8 +85,10 @@ class PahoDoor:
         if will is not None:
             check_message(will.topic, will.payload)
         self._address = address
+        self._tls = tls_context(address.tls_ca) if address.tls_ca is not None else None
         self._name = name
-        self._client_id = f"{name}-{secrets.token_hex(4)}"
+        # MQTT 3.1.1, section 3.1.3.1: every broker takes 23 characters.
+        self._client_id = f"{name[:14]}-{secrets.token_hex(4)}"
         self._on_event = on_event
         self._will = will
         self._keepalive_s = keepalive_s
@@ -168,9 +171,7 @@ class PahoDoor:
         try:
             client.connect(self._address.host, self._address.port, self._keepalive_s)
         except (OSError, ValueError) as error:
-            return Disconnected(
-                f"no broker answers at {self._address} ({_cause(error)}): start it or correct the address"
-            )
+            return Disconnected(why_no_connection(self._address, error))
         with self._lock:
             self._client = client
             self._n_unacknowledged = 0
@@ -189,12 +190,12 @@ class PahoDoor:
                 self._client = None
             _close_socket(client)
         if self._refusal:
-            return Refused(f"the broker at {self._address} answers, but {self._refusal}")
+            return Refused(self._refusal)
         if self._is_silent:
             return Disconnected(f"the broker at {self._address} fell silent")
         if was_connected:
             return Disconnected(f"the broker at {self._address} closed the connection")
-        return Disconnected(f"the broker at {self._address} hung up before it accepted us")
+        return Disconnected(f"the broker at {self._address} hung up at the first word: is the address right?")
 
     def _serve(self, client: Client) -> None:
         goodbye_s: float | None = None
@@ -223,8 +224,8 @@ class PahoDoor:
         )
         if self._address.username:
             client.username_pw_set(self._address.username, self._address.password)
-        if self._address.tls_ca is not None:
-            client.tls_set(ca_certs=self._address.tls_ca or None)
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
         if self._will is not None:
             client.will_set(self._will.topic, self._will.payload, qos=1, retain=self._will.retain)
         # Without a bound in flight a long retained model needs one trip to the broker, not one per 20 chunks.
@@ -244,9 +245,7 @@ class PahoDoor:
         self, client: Client, _data: Any, _flags: ConnectFlags, code: ReasonCode, _more: Properties | None
     ) -> None:
         if code.is_failure:
-            sentence = _REFUSALS.get(code.getName())
-            if sentence is not None:
-                self._refusal = sentence.format(user=self._address.username, name=self._name)
+            self._refusal = why_refused(self._address, self._name, code.getName())
             return
         with self._lock:
             self._is_connected = True
@@ -323,7 +322,3 @@ def _close_socket(client: Client) -> None:
     sock = client.socket()
     if sock is not None:
         sock.close()
-
-
-def _cause(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
