@@ -609,6 +609,30 @@ def test_a_profile_that_has_not_joined_cannot_become_an_agent(
         Agent(Profile(tmp_path), AgentConfiguration(), finding=specification)
 
 
+def test_an_outbox_that_another_program_holds_costs_a_round_and_not_the_agent(
+    full: World, round_model: bytes, model_sha256: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    full.works_at_once = False
+    agent = full.start_agent()
+    agent._outbox._database.execute("PRAGMA busy_timeout = 0")
+    full.aggregator.publish_model("round", round_model)
+    full.aggregator.announce("train", model_sha256, 1)
+    full.settle(agent)
+    holder = sqlite3.connect(full.profile.outbox, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    full.jobs.pop()()
+    full.settle(agent)
+    assert agent.client.counters["storage_errors"] == 1
+    assert "is locked by another program" in caplog.text
+    holder.execute("ROLLBACK")
+    holder.close()
+    full.aggregator.announce("train", model_sha256, 2)
+    full.settle(agent)
+    full.jobs.pop()()
+    full.settle(agent)
+    assert [arrived.header.round_id for arrived in full.aggregator.arrived] == [2]
+
+
 def test_an_outbox_of_a_newer_program_is_refused_and_everything_closed(
     world: World, specification: Specification
 ) -> None:

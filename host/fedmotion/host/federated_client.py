@@ -174,10 +174,24 @@ class FederatedClient:
     def tick(self, now_s: float) -> None:
         """Send again what waits too long for its receipt."""
         if self.is_connected and self._takes_part:
-            self._courier.tick(now_s)
+            try:
+                self._courier.tick(now_s)
+            except ValueError as error:
+                self._count_storage_error(error)
 
     def handle(self, event: Event | WorkDone, now_s: float) -> None:
         """Take one event; `now_s` is monotonic."""
+        try:
+            self._handle(event, now_s)
+        except (ValueError, OSError) as error:
+            # The outbox cannot be used now: this round goes without us, the next one may not.
+            self._count_storage_error(error)
+
+    def _count_storage_error(self, error: Exception) -> None:
+        self.counters["storage_errors"] += 1
+        _log.error("client=%s %s", self._id, error)
+
+    def _handle(self, event: Event | WorkDone, now_s: float) -> None:
         match event:
             case Connected():
                 self._on_connected(now_s)
@@ -249,15 +263,15 @@ class FederatedClient:
         if announcement is None or self._working_on is not None or self._has_answer(announcement.round_id):
             return
         round_id = announcement.round_id
-        if self._refused_model[0] == announcement.model_sha256:
-            self._working_on = round_id
-            self._on_work_done(WorkDone(round_id, Answer(declined=self._refused_model[1][:_MAX_REASON])))
-            return
         if (
             model is None
             or model.sha256 != announcement.model_sha256
             or model.lineage_id != announcement.lineage_id
         ):
+            sha256, reason = self._refused_model
+            if sha256 == announcement.model_sha256:
+                self._working_on = round_id
+                self._on_work_done(WorkDone(round_id, Answer(declined=reason[:_MAX_REASON])))
             return
         self._working_on = round_id
 
