@@ -100,9 +100,9 @@ def test_closing_a_round_empties_its_spool_and_keeps_what_became_of_each_answer(
 ) -> None:
     with store.transaction():
         store.open_round(1, "train", ("ann", "bob"), store.current_model())
-        store.add_contribution(contribution(1, "bob"), b"b" * 32, "accepted", b"bob's")
-        store.add_contribution(contribution(1, "ann"), b"x" * 32, "refused")
-        store.add_contribution(contribution(1, "ann"), b"a" * 32, "accepted", b"ann's")
+        store.add_contribution(contribution(1, "bob"), b"b" * 32, "accepted", body=b"bob's")
+        store.add_contribution(contribution(1, "ann"), b"x" * 32, "refused", reason="late")
+        store.add_contribution(contribution(1, "ann"), b"a" * 32, "accepted", body=b"ann's")
     assert [(header.client_id, body) for header, body in store.spooled(1)] == [
         ("ann", b"ann's"),
         ("bob", b"bob's"),

@@ -162,6 +162,14 @@ def test_the_same_contribution_again_is_answered_again_and_counts_once(make_rig:
     assert rig.model() == once.model()
 
 
+def test_the_same_refused_bytes_are_refused_again_and_counted_once(make_rig: Make) -> None:
+    bad = changed(n_windows=0)
+    rig = run(make_rig, "train", lambda header, arrays: [bad(header, arrays)] * 2)
+    receipts = [receipt for receipt in rig.clients["eve"].receipts if receipt.round_id == 2]
+    assert [receipt.reason for receipt in receipts] == ["bad_count", "bad_count"]
+    assert rig.store.refusals() == {("eve", "bad_count"): 1}
+
+
 def test_another_contribution_to_the_same_round_is_a_duplicate_even_after_it_closed(make_rig: Make) -> None:
     def two(header: Contribution, arrays: Arrays) -> list[bytes]:
         second = {**arrays, "coef": arrays["coef"] + 1}

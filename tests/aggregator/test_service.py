@@ -160,6 +160,27 @@ def test_a_broker_that_lost_everything_is_told_everything_again(make_rig: Make) 
     assert records(rig) == [(1, "statistics", "open")]
 
 
+def test_what_a_full_door_did_not_take_is_said_again(make_rig: Make) -> None:
+    rig = make_rig(min_clients=2, n_rounds=1, evaluate_every=0)
+    publish = rig.door.publish
+    refused: list[str] = []
+
+    def full(topic: str, payload: bytes, *, retain: bool = False) -> bool:
+        if len(refused) < 7:
+            refused.append(topic)
+            return False
+        return bool(publish(topic, payload, retain=retain))
+
+    rig.door.publish = full
+    rig.invite("ann", "bob")
+    for _ in range(5):
+        rig.spin()
+        rig.now_s += 1
+    rig.settle()
+    assert len(refused) == 7
+    assert records(rig) == [(1, "statistics", "finished"), (2, "train", "finished")]
+
+
 def test_a_late_will_of_an_earlier_session_is_overwritten(make_rig: Make) -> None:
     rig = make_rig(min_clients=2)
     topic = rig.service._publisher.topics.aggregator

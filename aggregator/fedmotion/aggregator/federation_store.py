@@ -14,49 +14,12 @@ from uuid import UUID
 import msgspec
 
 from fedmotion.aggregator.aggregation import Metrics
+from fedmotion.aggregator.federation_schema import SCHEMA
 from fedmotion.aggregator.rounds import Verdict
 from fedmotion.aggregator.schedule import Progress
-from fedmotion.aggregator.sqlite_store import BUSY_TIMEOUT_S, Schema, SqliteStore, StoreError, Value
+from fedmotion.aggregator.sqlite_store import BUSY_TIMEOUT_S, SqliteStore, StoreError, Value
 from fedmotion.models.specification import Specification, decode_specification, encode_specification
-from fedmotion.protocol.messages import Contribution, RoundKind
-
-SCHEMA = Schema(
-    what="the federation's store",
-    application_id=int.from_bytes(b"FMag", "big"),
-    version=1,
-    script="""
-    CREATE TABLE federation (
-        federation_id BLOB NOT NULL, name TEXT NOT NULL, specification BLOB NOT NULL,
-        released_lineage_id BLOB, released_sha256 BLOB, released_round_id INTEGER,
-        created_utc TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP);
-    CREATE TABLE lineages (
-        number INTEGER PRIMARY KEY, lineage_id BLOB NOT NULL UNIQUE,
-        current_sha256 BLOB NOT NULL, current_round_id INTEGER NOT NULL,
-        created_utc TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP);
-    CREATE TABLE clients (
-        client_id TEXT PRIMARY KEY, password TEXT NOT NULL,
-        invited_utc TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP);
-    CREATE TABLE models (
-        lineage_id BLOB NOT NULL, sha256 BLOB NOT NULL, round_id INTEGER NOT NULL, arrays BLOB NOT NULL,
-        PRIMARY KEY (lineage_id, sha256));
-    CREATE TABLE rounds (
-        round_id INTEGER PRIMARY KEY, lineage_id BLOB NOT NULL, kind TEXT NOT NULL,
-        state TEXT NOT NULL CHECK (state IN ('open', 'finished', 'failed')), cohort BLOB NOT NULL,
-        base_sha256 BLOB NOT NULL, result_sha256 BLOB, reason TEXT NOT NULL DEFAULT '',
-        n_windows INTEGER NOT NULL DEFAULT 0, metrics BLOB NOT NULL DEFAULT '{}',
-        opened_utc TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, closed_utc TEXT);
-    CREATE UNIQUE INDEX one_open_round ON rounds (state) WHERE state = 'open';
-    CREATE TABLE spool (
-        round_id INTEGER NOT NULL, client_id TEXT NOT NULL, header BLOB NOT NULL, body BLOB NOT NULL,
-        PRIMARY KEY (round_id, client_id));
-    CREATE TABLE contributions (
-        round_id INTEGER NOT NULL, client_id TEXT NOT NULL, sha256 BLOB NOT NULL, verdict TEXT NOT NULL,
-        n_windows INTEGER NOT NULL, PRIMARY KEY (round_id, client_id)) WITHOUT ROWID;
-    CREATE TABLE refusals (
-        client_id TEXT NOT NULL, reason TEXT NOT NULL, n_refused INTEGER NOT NULL,
-        PRIMARY KEY (client_id, reason)) WITHOUT ROWID
-    """,
-)
+from fedmotion.protocol.messages import Contribution, RefusalReason, RoundKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +66,15 @@ class RoundRecord:
 
 @dataclass(frozen=True, slots=True)
 class ContributionRecord:
-    """What became of a client's answer to a round; `sha256` is that of the whole message."""
+    """What became of a client's answer to a round; `sha256` is that of the whole message.
+
+    `reason` is why it was refused, else empty.
+    """
 
     client_id: str
     sha256: bytes
     verdict: Verdict
+    reason: RefusalReason | Literal[""]
     n_windows: int
 
 
@@ -131,6 +98,8 @@ class FederationStore(SqliteStore):
         self, path: Path, *, read_only: bool = False, busy_timeout_s: float = BUSY_TIMEOUT_S
     ) -> None:
         super().__init__(path, SCHEMA, read_only=read_only, busy_timeout_s=busy_timeout_s)
+        # The last model used, which is used thrice in a round.
+        self._at_hand: tuple[bytes, bytes] = (b"", b"")
 
     def found(self, federation: Federation) -> None:
         """Store the one federation."""
@@ -177,18 +146,22 @@ class FederationStore(SqliteStore):
 
     def arrays_of(self, model: ModelReference) -> bytes:
         """Return a kept model's arrays, encoded."""
+        if self._at_hand[0] == model.sha256:
+            return self._at_hand[1]
         row = self._execute(
             "SELECT arrays FROM models WHERE lineage_id = ? AND sha256 = ?",
             (model.lineage_id.bytes, model.sha256),
         ).fetchone()
         if row is None or hashlib.sha256(row[0]).digest() != model.sha256:
             raise StoreError(f"{SCHEMA.what} {self.path} has lost the model of round {model.round_id}")
-        return bytes(row[0])
+        self._at_hand = (model.sha256, bytes(row[0]))
+        return self._at_hand[1]
 
     def add_model(self, lineage_id: UUID, round_id: int, arrays: bytes, n_kept: int) -> ModelReference:
         """Store the model that a round made as its lineage's current one; drop the oldest beyond `n_kept`."""
         sha256 = hashlib.sha256(arrays).digest()
         self._put_model(lineage_id, round_id, sha256, arrays)
+        self._at_hand = (sha256, arrays)
         self._execute(
             "UPDATE lineages SET current_sha256 = ?, current_round_id = ? WHERE lineage_id = ?",
             (sha256, round_id, lineage_id.bytes),
@@ -270,15 +243,21 @@ class FederationStore(SqliteStore):
         return Progress(n_statistics > 0, n_trained, evaluated_at)
 
     def add_contribution(
-        self, header: Contribution, sha256: bytes, verdict: Verdict, body: bytes = b""
+        self,
+        header: Contribution,
+        sha256: bytes,
+        verdict: Verdict,
+        *,
+        body: bytes = b"",
+        reason: RefusalReason | Literal[""] = "",
     ) -> None:
         """Store what became of a client's answer; an accepted one goes to the spool with its body."""
         self._execute(
-            "INSERT INTO contributions (round_id, client_id, sha256, verdict, n_windows)"
-            " VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (round_id, client_id) DO UPDATE"
-            " SET sha256 = excluded.sha256, verdict = excluded.verdict, n_windows = excluded.n_windows",
-            (header.round_id, header.client_id, sha256, verdict, header.n_windows),
+            "INSERT INTO contributions (round_id, client_id, sha256, verdict, reason, n_windows)"
+            " VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (round_id, client_id) DO UPDATE SET sha256 = excluded.sha256,"
+            " verdict = excluded.verdict, reason = excluded.reason, n_windows = excluded.n_windows",
+            (header.round_id, header.client_id, sha256, verdict, reason, header.n_windows),
         )
         if verdict == "accepted":
             self._execute(
@@ -358,7 +337,7 @@ class FederationStore(SqliteStore):
 
 
 _ROUND = "round_id, lineage_id, kind, state, cohort, base_sha256, result_sha256, reason, n_windows, metrics"
-_CONTRIBUTION = "client_id, sha256, verdict, n_windows"
+_CONTRIBUTION = "client_id, sha256, verdict, reason, n_windows"
 
 _RoundRow = tuple[
     int,

@@ -86,7 +86,7 @@ class Intake:
         self._on_point("received")
         expectation = self._expectation(state, base)
         verdict = self._judge(sender, message, expectation, is_known=is_known)
-        if verdict.refusal is not None:
+        if verdict.refusal is not None and not verdict.is_repeated:
             self._count(counted_as, verdict.refusal)
         return _outcome(sender, verdict, expectation)
 
@@ -113,10 +113,11 @@ class Intake:
         if refusal is not None:
             return _Verdict(sha256, None, refusal)
         earlier = self._store.contribution(header.round_id, sender)
+        if earlier is not None and earlier.sha256 == sha256:
+            again = Refusal(earlier.reason, "these bytes were refused before") if earlier.reason else None
+            return _Verdict(sha256, header, again, is_repeated=True)
         if earlier is None or earlier.verdict == "refused":
             return self._weigh(header, body, sha256, expectation)
-        if earlier.sha256 == sha256:
-            return _Verdict(sha256, header, None)
         text = f"another contribution of {sender!r} to round {header.round_id} is stored already"
         return _Verdict(sha256, header, Refusal("duplicate", text))
 
@@ -131,7 +132,8 @@ class Intake:
         verdict: Verdict = "declined" if header.declined else "accepted"
         if refusal is not None:
             verdict = "refused"
-        self._store.add_contribution(header, sha256, verdict, body)
+        reason = refusal.reason if refusal else ""
+        self._store.add_contribution(header, sha256, verdict, body=body, reason=reason)
         return _Verdict(sha256, header, refusal, Answered(header.client_id, verdict))
 
     def _check_body(self, header: Contribution, body: bytes) -> Refusal | None:
@@ -167,6 +169,7 @@ class _Verdict:
     header: Contribution | None
     refusal: Refusal | None
     answered: Answered | None = None
+    is_repeated: bool = False
 
 
 def _outcome(sender: str, verdict: _Verdict, expectation: Expectation) -> Outcome:

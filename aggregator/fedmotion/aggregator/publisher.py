@@ -23,7 +23,7 @@ def aggregator_will(federation: str, session: UUID) -> Will:
 
 
 class Publisher:
-    """Publishes over one door; what it could not hand over is published again on the next connection."""
+    """Publishes over one door; False says that what is retained must be said again, now or once connected."""
 
     def __init__(self, door: Door, federation: Federation, session: UUID) -> None:
         self.topics = Topics(federation.name)
@@ -33,16 +33,16 @@ class Publisher:
         self._specification = encode_specification(federation.specification)
         self._n_chunks: dict[Purpose, int] = {}
 
-    def presence(self, *, is_online: bool = True) -> None:
+    def presence(self, *, is_online: bool = True) -> bool:
         """Say that the aggregator is there, or goes."""
         message = presence_message(PRESENCE_NAME, self._session, is_online=is_online)
-        self._door.publish(self.topics.aggregator, message, retain=True)
+        return self._door.publish(self.topics.aggregator, message, retain=True)
 
     def receipt(self, receipt: Receipt) -> None:
         """Answer one contribution; a receipt that gets lost is asked for again by the contribution."""
         self._door.publish(self.topics.receipt(receipt.client_id), encode_message(receipt))
 
-    def model(self, purpose: Purpose, model: ModelReference, arrays: bytes) -> None:
+    def model(self, purpose: Purpose, model: ModelReference, arrays: bytes) -> bool:
         """Publish a model, retained."""
         header = Model(
             federation_id=self._federation.federation_id,
@@ -56,10 +56,12 @@ class Publisher:
         message = encode_message(header, arrays)
         n_chunks = count_chunks(len(message))
         n_before = self._n_chunks.get(purpose, n_chunks + _N_UNKNOWN_CHUNKS)
-        if publish_retained(self._door, self.topics, purpose, message, n_before):
-            self._n_chunks[purpose] = n_chunks
+        if not publish_retained(self._door, self.topics, purpose, message, n_before):
+            return False
+        self._n_chunks[purpose] = n_chunks
+        return True
 
-    def announcement(self, announcement: Announcement | None) -> None:
+    def announcement(self, announcement: Announcement | None) -> bool:
         """Publish the current round, retained; None says that no round is open."""
         message = b"" if announcement is None else encode_message(announcement)
-        self._door.publish(self.topics.announcement, message, retain=True)
+        return self._door.publish(self.topics.announcement, message, retain=True)

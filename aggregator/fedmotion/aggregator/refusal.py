@@ -5,31 +5,19 @@ Every check stands before any arithmetic, so that nothing of one client reaches 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 from uuid import UUID
 
 import numpy as np
 
 from fedmotion.models.specification import Array, ArraySpecification, Specification
 from fedmotion.models.statistics import MIN_WINDOWS, moment_arrays, moments_from
-from fedmotion.protocol.messages import MAX_HEADER_BYTES, PROTOCOL_VERSION, Contribution, RoundKind
-
-Reason = Literal[
-    "late",
-    "duplicate",
-    "foreign",
-    "not_invited",
-    "malformed",
-    "oversized",
-    "not_finite",
-    "wrong_shape",
-    "wrong_dtype",
-    "bad_count",
-    "wrong_base",
-    "other_lineage",
-    "wrong_kind",
-    "wrong_version",
-]
+from fedmotion.protocol.messages import (
+    MAX_HEADER_BYTES,
+    PROTOCOL_VERSION,
+    Contribution,
+    RefusalReason,
+    RoundKind,
+)
 
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
 """Larger float64 numbers count as not finite, so that no sum or mean over clients can overflow."""
@@ -42,7 +30,7 @@ _FRAMING_BYTES = MAX_HEADER_BYTES + 16_384
 class Refusal:
     """The name under which a refusal is counted, and a sentence for the client's owner."""
 
-    reason: Reason
+    reason: RefusalReason
     text: str
 
 
@@ -173,8 +161,8 @@ def check_body(
 def _check_arrays(arrays: Mapping[str, Array], expected: tuple[ArraySpecification, ...]) -> Refusal | None:
     names = {array.name for array in expected}
     if set(arrays) != names:
-        got = ", ".join(sorted(arrays)) or "none"
-        return Refusal("malformed", f"the arrays are {', '.join(sorted(names))}, got {got[:200]}")
+        # repr(), as the names are the sender's.
+        return Refusal("malformed", f"the arrays are {sorted(names)}, got {sorted(arrays)!r:.200}")
     for array in expected:
         given = arrays[array.name]
         if given.shape != array.shape:

@@ -190,7 +190,7 @@ def select_cohort(clients: Collection[str], size: int, seed: int, round_id: int)
     ordered = sorted(clients)
     n_selected = min(size or len(ordered), len(ordered), MAX_COHORT)
     # A seeded choice that anyone can repeat is wanted; nothing here is secret.
-    chooser = random.Random(f"cohort {seed} {round_id}")  # noqa: S311
+    chooser = random.Random(f"cohort {seed} {round_id}")
     return tuple(sorted(chooser.sample(ordered, n_selected)))
 
 

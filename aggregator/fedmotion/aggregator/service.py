@@ -35,6 +35,7 @@ POINTS = ("announced", "received", "committed", "receipted", "aggregated", "publ
 
 _LONGEST_WAIT_S = 0.5
 _STORE_RETRY_S = 1.0
+_RETELL_S = 1.0
 _MAX_BATCH_EVENTS = 256
 _MAX_BATCH_BYTES = 32 * 2**20
 
@@ -104,6 +105,7 @@ class Service:
         self._book = PresenceBook()
         self._unhandled: list[Event] = []
         self._is_presence_due = False
+        self._told_again_at_s: float | None = None
         self._retry_at_s: float | None = None
         self._current = store.current_model()
         self._state = self._keeper.resume(self._current)
@@ -174,6 +176,9 @@ class Service:
         if self._is_presence_due:
             self._is_presence_due = False
             self._publisher.presence()
+        is_untold = self._told_again_at_s is not None and now_s >= self._told_again_at_s
+        if is_untold and self._state.is_connected:
+            self._tell(Batch(self._current, is_greeting=True))
         wake_s = self._retry_at_s if self._retry_at_s is not None else wake_at_s(self._state, self._rules)
         is_due = wake_s is not None and now_s >= wake_s
         if is_due or (self._retry_at_s is None and self._look_for_clients()):
@@ -251,20 +256,25 @@ class Service:
 
     def _tell(self, batch: Batch) -> None:
         """Publish what is committed: presence, receipts, models, and last the round that starts from them."""
-        if batch.is_greeting:
-            self._publisher.presence()
+        publisher = self._publisher
+        is_told = not batch.is_greeting or publisher.presence()
         for receipt in batch.receipts:
-            self._publisher.receipt(receipt)
+            publisher.receipt(receipt)
         if batch.receipts:
             self._on_point("receipted")
         if batch.has_new_model or batch.is_greeting:
-            self._publisher.model("round", self._current, self._store.arrays_of(self._current))
+            is_told &= publisher.model("round", self._current, self._store.arrays_of(self._current))
             if (released := self._store.released_model()) is not None:
-                self._publisher.model("released", released, self._store.arrays_of(released))
+                is_told &= publisher.model("released", released, self._store.arrays_of(released))
             self._on_point("published")
         if batch.has_new_round or batch.is_greeting:
-            self._publisher.announcement(self._announcement())
+            is_told &= publisher.announcement(self._announcement())
             self._on_point("announced")
+        if not is_told:
+            # The connection broke, which its next beginning makes good, or the door's queue is full.
+            self._told_again_at_s = self._clock() + _RETELL_S
+        elif batch.is_greeting:
+            self._told_again_at_s = None
 
     def _announcement(self) -> Announcement | None:
         opened = self._state.open
