@@ -18,7 +18,9 @@ class LineDamage:
         for name, value in {"drop": drop_probability, "garbage": garbage_probability}.items():
             if not 0 <= value <= 1:
                 raise ValueError(f"{name}_probability is 0 to 1, got {value}")
+        # Two generators, so that what is damaged does not depend on how the bytes come in pieces.
         self._rng = np.random.default_rng([0xDA, seed])
+        self._burst_rng = np.random.default_rng([0xDB, seed])
         self._drop = drop_probability
         self._garbage = garbage_probability
         self.n_dropped_bytes = 0
@@ -33,7 +35,7 @@ class LineDamage:
             else:
                 out.append(byte)
             if garbage < self._garbage:
-                burst = self._rng.bytes(int(self._rng.integers(1, 41)))
+                burst = self._burst_rng.bytes(int(self._burst_rng.integers(1, 41)))
                 self.n_garbage_bytes += len(burst)
                 out += burst
         return bytes(out)

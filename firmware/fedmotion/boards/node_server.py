@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from fedmotion.boards.line_damage import LineDamage
-from fedmotion.boards.simulated_node import SimulatedNode
+from fedmotion.boards.simulated_node import RESET_POWER_ON, SimulatedNode
 
 _SLICE_US = 10_000
 """A node's time passes in such steps, so that a late server still gives its bytes to the line in time."""
@@ -21,7 +21,8 @@ _LONGEST_WAIT_S = 0.05
 _SETTLE_S = 0.03
 """From a port's opening to HELLO: pyserial empties its input just after opening, as other programs do."""
 
-_LINGER_S = 1.0
+_LINGER_S = 0.5
+"""For the client to read the last bytes: a pty forgets them when it is closed."""
 
 
 class Line(Protocol):
@@ -67,7 +68,7 @@ class NodeServer:
     starts_at_once
         Whether time passes before the first client has come.
     stop_at_us
-        Ends `serve` at this motion time, once the client has had all or a second has passed.
+        Ends `serve` at this motion time, half a second after the line has taken everything.
     """
 
     def __init__(
@@ -127,11 +128,12 @@ class NodeServer:
         off_us = round((self._clock() - self._pulled_s) * 1e6 * self._speed)
         self._pulled_s = None
         self._listener.open()
-        self.restart_node(off_us)
+        self.node.restart(off_us, RESET_POWER_ON)
+        self._anchor()
 
-    def restart_node(self, off_us: int = 0) -> None:
-        """Boot the node again (call by `post` while serving)."""
-        self.node.restart(off_us)
+    def restart_node(self) -> None:
+        """Press the node's reset button (call by `post` while serving)."""
+        self.node.restart()
         self._anchor()
 
     def inject(self, data: bytes) -> None:
@@ -161,11 +163,13 @@ class NodeServer:
 
     def _meet_client(self) -> None:
         if self._line is None:
-            self._line = self._listener.accept()
-            if self._line is None:
+            settled_s = self._clock() + _SETTLE_S
+            line = self._listener.accept()
+            if line is None:
                 return
             self._has_greeted = False
-            self._settled_s = self._clock() + _SETTLE_S
+            self._settled_s = settled_s
+            self._line = line
         if not self._has_greeted and self._clock() >= self._settled_s:
             self._has_greeted = True
             if not self._has_started or self._speed != 1:
@@ -217,18 +221,23 @@ class NodeServer:
         target_us = node.now_us + _TURN_US
         if self._speed:
             target_us = min(target_us, self._anchor_us + int(elapsed_us * self._speed))
-        while node.now_us < target_us:
-            until_us = min(node.now_us + _SLICE_US, target_us)
+        if self._stop_at_us is not None:
+            target_us = min(target_us, node.now_us + self._stop_at_us - node.motion_us)
+        while True:
+            # At least once, though no time may have passed: there may be answers to give.
+            until_us = max(node.now_us, min(node.now_us + _SLICE_US, target_us))
             out = node.advance(until_us, len(self._backlog))
             if node.is_frozen:
                 self._anchor()
                 return
-            if self._line is None or not self._has_greeted:
-                continue  # nobody listens, and a board does not wait for anybody
-            self._backlog += self.damage.apply(out) if self.damage and out else out
-            self._write()
-            if self._backlog and not is_real_time:
-                self._anchor()
+            # Without a listener the bytes are gone: a board does not wait for anybody.
+            if self._line is not None and self._has_greeted:
+                self._backlog += self.damage.apply(out) if self.damage and out else out
+                self._write()
+                if self._backlog and not is_real_time:
+                    self._anchor()
+                    return
+            if node.now_us >= target_us:
                 return
 
     def _write(self) -> None:

@@ -91,16 +91,19 @@ def load_takes(path: Path) -> RecordedTakes:
 
 
 def _load_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
-    name = path.name
     try:
         with np.load(path, allow_pickle=False) as stored:
-            if missing := [key for key in _KEYS if key not in stored]:
-                raise ValueError(
-                    f"{name}: a recording file has {', '.join(_KEYS)}; {', '.join(missing)} missing"
-                )
-            return {key: stored[key] for key in _KEYS}
-    except (zipfile.BadZipFile, EOFError, AttributeError, TypeError) as error:
-        raise ValueError(f"{name} is not an npz file of arrays: {error}") from None
+            arrays = {key: stored[key] for key in _KEYS if key in stored}
+    except (zipfile.BadZipFile, EOFError, AttributeError, TypeError, ValueError):
+        # numpy's own sentence would advise to unpickle the file.
+        raise ValueError(
+            f"{path.name} is not an npz file of plain arrays (pickled ones are not read)"
+        ) from None
+    if missing := [key for key in _KEYS if key not in arrays]:
+        raise ValueError(
+            f"{path.name}: a recording file has {', '.join(_KEYS)}; {', '.join(missing)} missing"
+        )
+    return arrays
 
 
 def _si_axes(name: str, arrays: dict[str, NDArray[np.generic]]) -> Floats:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from fedmotion.boards.command_reader import CommandReader, Heard
 from fedmotion.boards.virtual_mpu6050 import WHO_AM_I, VirtualMpu6050
 from fedmotion.protocol.identity import BOARD_ID_UNSET
 from fedmotion.protocol.serial_frames import (
@@ -25,7 +26,7 @@ from fedmotion.protocol.serial_frames import (
     Samples,
     Status,
 )
-from fedmotion.protocol.serial_framing import DELIMITER, FrameDecoder, encode_frame
+from fedmotion.protocol.serial_framing import DELIMITER, encode_frame
 
 FIRMWARE_VERSION = (0, 1, 0)
 BOARD = "simulated"
@@ -38,6 +39,11 @@ STATUS_PERIOD_US = 1_000_000
 TRANSMIT_BUFFER_BYTES = 256
 MAX_BATCH_US = 16_000
 """How old a frame's first sample may become while the frame fills: the stream is to feel live."""
+
+
+RESET_POWER_ON = 0
+RESET_FROM_OUTSIDE = 1
+"""HELLO's reset causes, protocol/serial.md."""
 
 
 def batch_size(period_us: int) -> int:
@@ -80,11 +86,11 @@ class SimulatedNode:
         self.transmit_buffer_bytes = transmit_buffer_bytes
         self.is_frozen = False
         self._jitter_us = jitter_us
-        self._jitter = random.Random(seed)  # noqa: S311  (a simulation, no secret)
+        self._jitter = random.Random(seed)
         self._period_at_boot_us = period_us
         self._full_scales_at_boot = (sensor.accel_full_scale_g, sensor.gyro_full_scale_dps)
         self._boot_us = 0
-        self._boot(reset_cause=0)
+        self._boot(RESET_POWER_ON)
 
     def _boot(self, reset_cause: int) -> None:
         self.sensor.set_full_scales(*self._full_scales_at_boot)
@@ -103,8 +109,7 @@ class SimulatedNode:
         self._next_index = 0
         self._next_due_us = self.period_us
         self._next_status_us = STATUS_PERIOD_US
-        self._decoder = FrameDecoder()
-        self._n_refused_bytes = 0
+        self._reader = CommandReader()
         self._out = bytearray()
         self._backlog_bytes = 0
         self._pending: list[tuple[int, int, NDArray[np.int16]]] = []
@@ -120,30 +125,26 @@ class SimulatedNode:
         """When the node has something to do next, in board time."""
         return min(self._next_due_us, self._next_status_us)
 
-    def restart(self, off_us: int = 0) -> None:
+    def restart(self, off_us: int = 0, reset_cause: int = RESET_FROM_OUTSIDE) -> None:
         """Boot again after `off_us` without power: counters and clock from 0, settings as at first.
 
         The board id stays, and the motion has gone on meanwhile.
         """
         self._boot_us = self.motion_us + off_us
         self.is_frozen = False
-        self._boot(reset_cause=1)
+        self._boot(reset_cause)
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the host; each command in them is answered with the next `advance`."""
         if self.is_frozen:
             return
-        counters = self._decoder.counters
-        for frame in self._decoder.feed(data):
-            if isinstance(frame.body, Command):
-                self._obey(frame.body, frame.sequence)
-            else:
-                self._count_bad_command()
-        # Noise before the first good command counts too: a host says nothing that is no command.
-        n_refused = counters.n_bad + counters.n_skipped_bytes
-        if n_refused != self._n_refused_bytes:
-            self._n_refused_bytes = n_refused
+        for heard in self._reader.feed(data):
+            if heard.code is ResultCode.OK:
+                self._obey(heard)
+                continue
             self._count_bad_command()
+            if heard.code is not None:
+                self._send(Result(heard.type, heard.sequence, heard.code))
 
     def advance(self, until_us: int, backlog_bytes: int = 0) -> bytes:
         """Let time pass up to `until_us` of board time and return what the node transmits meanwhile.
@@ -210,12 +211,12 @@ class SimulatedNode:
         if not is_sent:
             self.n_dropped += n
 
-    def _obey(self, command: Command, sequence: int) -> None:
+    def _obey(self, command: Heard) -> None:
         action = self._actions()[command.type]
         code = action(command.argument)
         if code is not ResultCode.OK:
             self._count_bad_command()
-        self._send(Result(command.type, sequence, code))
+        self._send(Result(command.type, command.sequence, code))
         if command.type == Command.GET_STATUS:
             self._send(self.status())
         elif code is ResultCode.OK and command.type not in {Command.SET_TEXT_MODE, Command.SET_STREAMING}:
@@ -327,4 +328,4 @@ class SimulatedNode:
 
 def _text_line(counts: NDArray[np.int16]) -> bytes:
     """Return one line that Arduino's Serial Plotter draws, with a name for each curve."""
-    return ("\t".join(f"{axis}:{count}" for axis, count in zip(AXES, counts, strict=True)) + "\r\n").encode()
+    return (",".join(f"{axis}:{count}" for axis, count in zip(AXES, counts, strict=True)) + "\r\n").encode()
