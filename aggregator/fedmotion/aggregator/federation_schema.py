@@ -1,7 +1,7 @@
 """The tables of a federation's store; a change of them raises the version and comes with a way up to it.
 
-`models` holds safetensors bytes; `spool` what an open round has accepted, emptied in the commit that closes it;
-`contributions` what became of each answer, for good.
+`models` holds safetensors bytes, `spool` what an open round has accepted, emptied in the commit that closes
+it, and `contributions` what became of each answer, for good.
 """
 
 from fedmotion.aggregator.sqlite_store import Schema
