@@ -68,7 +68,7 @@ def person(seed: int, tilt_deg: float = MAX_TILT_DEG) -> Person:
         stroke_s=between(0.44, 0.6) * (amplitude_m / 0.35) ** 0.35,
         rise=between(-0.05, 0.12),
         bulge=between(-0.1, 0.25),
-        yaw_radpm=between(1.6, 2.5),
+        yaw_radpm=between(2.0, 3.2),
         roll_habit_rad=between(-0.25, 0.25),
         roll_with_stroke_rad=between(-0.35, 0.35),
         windup=between(0.0, 0.2),
@@ -113,7 +113,7 @@ def _felt(who: Person, path: Path, rng: np.random.Generator) -> Motion:
     """Return what the board on this person's wrist feels along `path`, tremor added."""
     duration_s = float(path.t_s[-1])
     if duration_s > 0.5:
-        # 0.1 rad a metre of tremor: the forearm turns about the elbow, a quarter of a metre away.
+        # The forearm trembles about the elbow, a quarter of a metre away: 4 rad a metre.
         change = {
             channel: (who.tremor_m * lever * rng.uniform(0.3, 1.0), rng.uniform(0, 2 * np.pi))
             for channel, lever in {LEFT: 1.0, UP: 1.0, FORWARD: 0.5, YAW: 4.0, PITCH: 4.0, ROLL: 4.0}.items()
