@@ -24,6 +24,8 @@ from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.federated_client import Point
 from fedmotion.host.profile import Profile, join
 from fedmotion.host.recording_store import Recording, RecordingStore
+from fedmotion.host.released_model import LoadedModel
+from fedmotion.host.trainer import Answer
 from fedmotion.models.specification import Parameters, Specification
 from fedmotion.protocol.invitation import Invitation, encode_invitation
 from fedmotion.protocol.messages import (
@@ -454,21 +456,39 @@ def test_a_client_without_recordings_declines_at_once(
     assert agent.client.counters["rounds_declined"] == 1
 
 
-def test_a_training_that_fails_declines_and_harms_nothing(
+def test_a_model_of_an_unknown_family_is_declined(
     full: World,
     model_message: Callable[..., bytes],
     basis_parameters: Parameters,
     specification: Specification,
-    caplog: pytest.LogCaptureFixture,
 ) -> None:
     stranger = msgspec.structs.replace(specification, family="from the future")
     agent = full.start_agent()
-    with caplog.at_level(logging.CRITICAL):
-        full.aggregator.publish_model("round", model_message(basis_parameters, "round", of=stranger))
-        full.aggregator.announce("train", sha256_of(basis_parameters))
-        full.settle(agent)
+    full.aggregator.publish_model("round", model_message(basis_parameters, "round", of=stranger))
+    full.aggregator.announce("train", sha256_of(basis_parameters))
+    full.settle(agent)
     (arrived,) = full.aggregator.arrived
     assert "a model family is one of pca_svm" in arrived.header.declined
+
+
+def test_a_training_that_fails_declines_and_harms_nothing(
+    full: World, round_model: bytes, model_sha256: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_announcement: Announcement, _model: LoadedModel) -> Answer:
+        raise FloatingPointError("the numbers ran away")
+
+    agent = full.start_agent()
+    trainer, agent.client._answer_round = agent.client._answer_round, fail
+    full.aggregator.publish_model("round", round_model)
+    with caplog.at_level(logging.CRITICAL):
+        full.aggregator.announce("train", model_sha256, 1)
+        full.settle(agent)
+    agent.client._answer_round = trainer
+    full.aggregator.announce("train", model_sha256, 2)
+    full.settle(agent)
+    declined, answered = full.aggregator.arrived
+    assert declined.header.declined == "FloatingPointError: the numbers ran away"
+    assert answered.header.declined == ""
 
 
 def test_a_rounds_model_that_needs_a_newer_program_is_declined_with_the_reason(

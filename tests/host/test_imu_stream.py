@@ -250,6 +250,19 @@ def test_damage_is_counted_and_costs_only_the_frames_that_it_hit() -> None:
     assert counters.n_frames == 181
 
 
+def test_several_samples_at_one_instant_are_damage() -> None:
+    board = Board()
+    stream = opened(board)
+    stream.feed(board.samples(1), 0.0)
+    impossible = encode_frame(Samples(1, 0, np.zeros((2, 6), np.int16)), 2, 10_000)
+    board.skip(2)
+    board.sequence += 1
+    block = one(stream.feed(impossible + board.samples(1), 0.0))
+    assert block.has_gap_before
+    counters = stream.counters
+    assert (counters.n_bad, counters.n_dropped, counters.n_lost_frames) == (1, 2, 0)
+
+
 def test_another_firmwares_text_is_named_and_never_taken_for_samples() -> None:
     stream = ImuStream(Line())
     stream.opened(0.0)

@@ -31,10 +31,11 @@ from fedmotion.host.recorder import Recorder
 from fedmotion.host.recording_store import Recording, RecordingStore, StoreError
 from fedmotion.host.released_model import LoadedModel, ReleasedModelFile
 from fedmotion.host.serial_port import Bytes, Lost, Opened, SerialEvent
-from fedmotion.host.trainer import Trainer
+from fedmotion.host.trainer import Answer, Trainer
 from fedmotion.host.work_thread import Submit, WorkThread
 from fedmotion.models.specification import Specification
 from fedmotion.protocol.invitation import Invitation
+from fedmotion.protocol.messages import Announcement
 
 TICK_S = 0.25
 _MAX_DRAINED = 1000
@@ -49,6 +50,7 @@ class Stop:
 
 
 AgentEvent = SerialEvent | Event | WorkDone | Stop
+AnswerRound = Callable[[Announcement, LoadedModel], Answer]
 OpenDoor = Callable[[Profile, Invitation, Callable[[Event], None], Will | None], Door]
 
 
@@ -77,8 +79,11 @@ class Agent:
         What a movement is; None records nothing.
     open_door, open_port, submit, clock, wall_clock
         The world; tests and simulations bring their own. `submit` None is a thread.
-    on_recognition, on_recording, on_released
-        Told of each gesture, each new recording, and each model that recognition goes over to.
+    answer_round
+        How a round is answered; None is a `Trainer` on the profile's recordings.
+    on_recognition, on_recording, on_released, on_lost
+        Told of each gesture, each new recording, each model that recognition goes over to, and each loss
+        of the board, with what its stream has seen so far.
     on_point
         Told where a round stands; see `Point`.
 
@@ -100,11 +105,13 @@ class Agent:
         open_door: OpenDoor = open_paho_door,
         open_port: OpenPort = open_serial_port,
         submit: Submit | None = None,
+        answer_round: AnswerRound | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         on_recognition: Callable[[Recognition], object] = _ignore,
         on_recording: Callable[[Recording], object] = _ignore,
         on_released: Callable[[LoadedModel], object] = _ignore,
+        on_lost: Callable[[StreamCounters], object] = _ignore,
         on_point: Callable[[Point], object] = _ignore,
     ) -> None:
         invitation = profile.read_invitation()
@@ -115,7 +122,10 @@ class Agent:
         self._on_recognition = on_recognition
         self._on_recording = on_recording
         self._on_released_model = on_released
+        self._on_lost = on_lost
         self._is_stopping = False
+        self._is_board_started = False
+        self._takes_part = configuration.takes_part
         self._released_file = ReleasedModelFile(profile.released_model)
         self._work = WorkThread("training")
         self.store = RecordingStore(profile.recordings, clock=wall_clock)
@@ -132,7 +142,7 @@ class Agent:
             door=open_door(profile, invitation, self.queue.put, will),
             outbox=self._outbox,
             answered=AnsweredRound(profile.answered, invitation.federation_id),
-            answer_round=trainer.answer,
+            answer_round=answer_round or trainer.answer,
             submit=submit or self._work.submit,
             on_work_done=self.queue.put,
             on_released=self._on_released,
@@ -161,10 +171,13 @@ class Agent:
         return None if self.board is None else self.board.stream.counters
 
     def start(self) -> None:
-        """Open port and door; both go on by themselves from here."""
+        """Open port and door; both go on by themselves from here.
+
+        One that only recognises opens its port once it has a model.
+        """
         self.client.start()
-        if self.board is not None:
-            self.board.start()
+        if self._takes_part or self.recogniser.round_id is not None:
+            self._start_board()
 
     def run(self) -> None:
         """Work until `stop`, then leave properly."""
@@ -185,7 +198,7 @@ class Agent:
         """Let go of everything; what has no receipt is kept."""
         if self.board is not None:
             self.board.close()
-            self._record(self.recorder.flush() if self.recorder is not None else [])
+            self._flush()
         self.client.close()
         self._work.close()
         self._outbox.close()
@@ -209,13 +222,24 @@ class Agent:
         if self.board is not None:
             self.board.tick(now_s)
 
+    def _start_board(self) -> None:
+        if self.board is not None and not self._is_board_started:
+            self._is_board_started = True
+            self.board.start()
+
+    def _flush(self) -> None:
+        if self.recorder is not None:
+            self._record(self.recorder.flush())
+
     def _on_serial(self, event: SerialEvent, now_s: float) -> None:
         if self.board is None:
             return
+        was_open = self.board.is_open
         for block in self.board.handle(event, now_s):
             self._on_block(block)
-        if isinstance(event, Lost) and self.recorder is not None:
-            self._record(self.recorder.flush())
+        if isinstance(event, Lost) and was_open:
+            self._flush()
+            self._on_lost(self.board.stream.counters)
 
     def _on_block(self, block: ImuBlock) -> None:
         for recognition in self.recogniser.feed(block):
@@ -249,6 +273,7 @@ class Agent:
         except OSError as error:
             _log.warning("round=%d the released model is used and cannot be kept: %s", model.round_id, error)
         _log.info("round=%d released model in use", model.round_id)
+        self._start_board()
         self._on_released_model(model)
 
     def _next_events(self) -> list[AgentEvent]:

@@ -75,14 +75,12 @@ def scale_vector(accel_scale_mps2: float, gyro_scale_radps: float) -> NDArray[np
 class _Run:
     """Frames that follow each other without a gap; becomes one block."""
 
-    __slots__ = ("counts", "first_t_us", "has_gap_before", "lengths", "periods_us")
+    __slots__ = ("counts", "has_gap_before", "t_us")
 
     def __init__(self, *, has_gap_before: bool) -> None:
         self.has_gap_before = has_gap_before
         self.counts: list[NDArray[np.int16]] = []
-        self.first_t_us: list[int] = []
-        self.periods_us: list[int] = []
-        self.lengths: list[int] = []
+        self.t_us: list[int] = []
 
 
 class ImuStream:
@@ -175,6 +173,10 @@ class ImuStream:
                     self._n_before_hello += len(body.counts)
                     self.tick(now_s)
                     continue
+                if body.period_us == 0 and len(body.counts) > 1:
+                    # Several samples at one instant are none; the next index shows that they are missing.
+                    self._n_bad_before += 1
+                    continue
                 if not self._continues(frame, body) or run is None:
                     self._close(run, blocks)
                     run = _Run(has_gap_before=self._has_gap)
@@ -242,29 +244,27 @@ class ImuStream:
         n_samples = len(body.counts)
         t_us = self._unwrap_time(frame.t_us)
         run.counts.append(body.counts)
-        run.first_t_us.append(t_us)
-        run.periods_us.append(body.period_us)
-        run.lengths.append(n_samples)
+        if n_samples == 1:
+            run.t_us.append(t_us)
+        else:
+            run.t_us.extend(range(t_us, t_us + n_samples * body.period_us, body.period_us))
         self._next_index = self._unwrap_index(body.first_index) + n_samples
-        self._last_t_us = t_us + (n_samples - 1) * body.period_us
+        self._last_t_us = run.t_us[-1]
 
     def _close(self, run: _Run | None, blocks: list[ImuBlock]) -> None:
         if run is None or self.hello is None:
             return
         counts = np.concatenate(run.counts)
-        n_samples = len(counts)
-        lengths = np.array(run.lengths)
-        starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
-        within = np.arange(n_samples) - starts
-        t_us = np.repeat(np.array(run.first_t_us, dtype=np.int64), lengths)
-        t_us += within * np.repeat(np.array(run.periods_us, dtype=np.int64), lengths)
-        self._n_samples += n_samples
-        is_saturated = (counts == 32767) | (counts == -32768)
-        self._n_saturated += int(np.count_nonzero(is_saturated.any(axis=1)))
+        self._n_samples += len(counts)
+        # As u16 the two ends of the range, 0x7fff and 0x8000, are neighbours.
+        is_saturated = counts.view(np.uint16) - np.uint16(0x7FFF) <= 1
+        if is_saturated.any():
+            self._n_saturated += int(np.count_nonzero(is_saturated.any(axis=1)))
         if not self._is_in_order:
             counts = counts[:, self._channel_of_axis]
             # -(-32768) does not fit int16: a saturated axis stays saturated, one count lower.
             turned = -np.maximum(counts[:, self._is_turned], -32767)
             counts[:, self._is_turned] = turned
         samples = counts * self._scale
+        t_us = np.array(run.t_us, dtype=np.int64)
         blocks.append(ImuBlock(t_us, samples, counts, run.has_gap_before, self.hello))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from fedmotion.models.family import family
 from fedmotion.models.parameters import check_arrays
 from fedmotion.models.specification import (
     SPECIFICATION_VERSION,
@@ -62,6 +63,7 @@ def load_model(message: bytes, *, federation_id: UUID, purpose: Purpose) -> Load
         raise MessageError("the model's arrays are not those that its SHA-256 names")
     try:
         specification = decode_specification(header.specification)
+        family(specification.family)
         check_arrays(arrays, specification.arrays)
     except ValueError as error:
         raise MessageError(f"the model does not fit its specification: {error}") from None
