@@ -30,6 +30,7 @@ class Owner:
         self, address: Address, *topic_filters: str, will: Will | None = None, keepalive_s: int = 10
     ) -> None:
         self.seen: list[Event] = []
+        self._waiting: list[Event] = []
         self._queue: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.door = PahoDoor(
             address,
@@ -42,12 +43,17 @@ class Owner:
         self.door.subscribe(*topic_filters)
 
     def wait_for(self, kind: type[Event], timeout_s: float = 15.0) -> Event:
-        """Return the next event of `kind`; those before it are kept in `seen`."""
+        """Return the next event of `kind`; others stay for whoever waits for them."""
+        for event in self._waiting:
+            if isinstance(event, kind):
+                self._waiting.remove(event)
+                return event
         while True:
             event = self._queue.get(timeout=timeout_s)
             self.seen.append(event)
             if isinstance(event, kind):
                 return event
+            self._waiting.append(event)
 
     def wait_for_payload(self, payload: bytes) -> list[bytes]:
         """Return the payloads received before `payload` arrived."""

@@ -41,7 +41,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message arrived, once or more often."""
+    """A message arrived, once or more often; a retained one may also come just before `Connected`."""
 
     topic: str
     payload: bytes

@@ -135,6 +135,11 @@ class RunningBroker:
             raise BrokerError(f"the {self.kind} in {self.directory} is not running")
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is there; it may have been killed by somebody else."""
+        return self._process is not None and self._process.poll() is None
+
     def address(self, username: str = "", password: str = "") -> Address:
         """Return where clients on this machine reach the broker, with an account of theirs."""
         return Address(_reachable(self.host), self.port, username, password)

@@ -59,7 +59,7 @@ class MemoryBroker:
         self.misbehaviour = misbehaviour or Misbehaviour()
         self.is_running = True
         self.n_delivered = 0
-        self._rng = random.Random(seed)  # noqa: S311 - faults, no secrets
+        self._rng = random.Random(seed)
         self._passwords = passwords
         self._retained: dict[str, bytes] = {}
         self._doors: list[MemoryDoor] = []

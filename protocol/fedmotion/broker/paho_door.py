@@ -92,7 +92,7 @@ class PahoDoor:
         self._on_event = on_event
         self._will = will
         self._keepalive_s = keepalive_s
-        self._backoff = backoff or Backoff(rng=random.Random(secrets.randbits(64)))  # noqa: S311 - jitter
+        self._backoff = backoff or Backoff(rng=random.Random(secrets.randbits(64)))
         self._topic_filters: dict[str, None] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
