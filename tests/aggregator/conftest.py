@@ -175,6 +175,7 @@ class Rig:
             "activities": SPECIFICATION.activities,
             "n_rounds": 2,
             "evaluate_every": 1,
+            "interval_s": 0.0,
             **keys,
         }
         self.configuration = AggregatorConfiguration(**given).check()

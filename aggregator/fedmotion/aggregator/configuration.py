@@ -1,14 +1,15 @@
 """The aggregator's configuration: every key with its unit and default, and the checks of all of them."""
 
-import difflib
-import re
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta as Said
 
 from fedmotion.aggregator.aggregation import STRATEGIES
 from fedmotion.aggregator.rounds import MAX_COHORT, Rules
 from fedmotion.aggregator.schedule import Schedule
 from fedmotion.models.specification import Specification, check_activities, pca_svm
+from fedmotion.protocol.configuration import build, parse_toml
 from fedmotion.protocol.identity import check_federation
 from fedmotion.protocol.messages import TrainSettings
 
@@ -16,91 +17,137 @@ from fedmotion.protocol.messages import TrainSettings
 class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the owner of a federation decides, one TOML file; only the first two keys must be given.
 
-    Attributes
-    ----------
-    federation : str
-        The federation's name in topics: 1 to 32 of a-z, 0-9 and hyphen.
-    activities : list of str
-        What is recognised, in the order of the classes; holds "other", movement that is no gesture. Part
-        of the store for good: another list needs another store.
-    rate_hz : float, default 50
-        Samples a second after resampling, 1 to 10000.
-    window_length : int, default 96
-        Samples in a window, 2 to 10000.
-    n_components : int, default 25
-        Principal components that the linear model sees.
-    cohort_size : int, default 0
-        Clients invited to a round; 0 invites all that are online (at most 1000). More than the quorum
-        over-invites, so that slow clients are not waited for.
-    quorum : int, default 0
-        Accepted contributions that close a round at once; 0 waits for all that were invited.
-    min_updates : int, default 2
-        Accepted contributions below which a round fails at its deadline.
-    min_clients : int, default 2
-        Clients that must be online before a round opens.
-    deadline_s : float, default 60
-        Seconds that a round collects at most, from its announcement.
-    n_rounds : int, default 0
-        Train rounds in all; 0 trains for ever.
-    evaluate_every : int, default 1
-        Train rounds between two evaluate rounds, of which one also follows the last; 0 never evaluates.
-    interval_s : float, default 0
-        Seconds between the end of a round and the next one.
-    retry_s : float, default 5
-        Seconds between a failed round and the next one; doubles with each failure in a row, up to 60.
-    strategy : str, default "fedavg"
-        How updates become the next parameters.
-    learning_rate : float, default 0.01
-        Step size of the clients' training.
-    n_epochs : int, default 5
-        Passes over a client's windows in one round.
-    batch_size : int, default 16
-        Windows in one step.
-    proximal_mu : float, default 0
-        Pull towards the round's model while training (FedProx); 0 is none.
-    seed : int, default 0
-        Of the cohorts' choice and the clients' training.
-    max_windows : int, default 1000000
-        The largest `n_windows` that is believed of one client; larger ones are refused.
-    n_models_kept : int, default 100
-        Models of a lineage that the store keeps, newest first; the released one and the one that the open
-        round starts from stay in any case.
-    store : str, default "federation.sqlite"
-        The file of clients, models and rounds, beside the configuration file unless absolute.
-    broker : str, default ""
-        `mqtt[s]://user:password@host:port` of a broker that runs already; empty starts one of our own.
-    host : str, default "127.0.0.1"
-        The name or address under which clients reach the broker: invitations say it.
-    port : int, default 1883
-        The broker's port, likewise.
+    A new default for what is learned (activities to n_components) would need a new store: it is part of one
+    for good.
     """
 
-    federation: str
-    activities: tuple[str, ...]
-    rate_hz: float = 50.0
-    window_length: int = 96
-    n_components: int = 25
-    cohort_size: int = 0
-    quorum: int = 0
-    min_updates: int = 2
-    min_clients: int = 2
-    deadline_s: float = 60.0
-    n_rounds: int = 0
-    evaluate_every: int = 1
-    interval_s: float = 0.0
-    retry_s: float = 5.0
-    strategy: str = "fedavg"
-    learning_rate: float = 0.01
-    n_epochs: int = 5
-    batch_size: int = 16
-    proximal_mu: float = 0.0
-    seed: int = 0
-    max_windows: int = 1_000_000
-    n_models_kept: int = 100
-    store: str = "federation.sqlite"
-    broker: str = ""
-    host: str = "127.0.0.1"
-    port: int = 1883
+    federation: Annotated[
+        str,
+        Said(description="the federation's name in topics: 1 to 32 of a-z, 0-9 and hyphen"),
+    ]
+    activities: Annotated[
+        tuple[str, ...],
+        Said(
+            description="what is recognised, in the order of the classes; holds `other`, movement that is "
+            "no gesture. Part of the store for good: another list needs another store"
+        ),
+    ]
+    rate_hz: Annotated[
+        float,
+        Said(description="samples a second after resampling, 1 to 10000"),
+    ] = 50.0
+    window_length: Annotated[
+        int,
+        Said(description="samples in a window, 2 to 10000"),
+    ] = 96
+    n_components: Annotated[
+        int,
+        Said(description="principal components that the linear model sees"),
+    ] = 25
+    cohort_size: Annotated[
+        int,
+        Said(
+            description="clients invited to a round; 0 invites all that are online (at most 1000). More "
+            "than the quorum over-invites, so that slow clients are not waited for"
+        ),
+    ] = 0
+    quorum: Annotated[
+        int,
+        Said(
+            description="accepted contributions that close a round at once; 0 waits for all that were invited"
+        ),
+    ] = 0
+    min_updates: Annotated[
+        int,
+        Said(description="accepted contributions below which a round fails at its deadline"),
+    ] = 2
+    min_clients: Annotated[
+        int,
+        Said(description="clients that must be online before a round opens"),
+    ] = 2
+    deadline_s: Annotated[
+        float,
+        Said(description="seconds that a round collects at most, from its announcement"),
+    ] = 60.0
+    n_rounds: Annotated[
+        int,
+        Said(description="train rounds in all; 0 trains for ever"),
+    ] = 0
+    evaluate_every: Annotated[
+        int,
+        Said(
+            description="train rounds between two evaluate rounds, of which one also follows the last; 0 "
+            "never evaluates"
+        ),
+    ] = 1
+    interval_s: Annotated[
+        float,
+        Said(description="seconds between the end of a round and the next one"),
+    ] = 60.0
+    retry_s: Annotated[
+        float,
+        Said(
+            description="seconds between a failed round and the next one; doubles with each failure in a "
+            "row, up to 60"
+        ),
+    ] = 5.0
+    strategy: Annotated[
+        str,
+        Said(description="how updates become the next parameters"),
+    ] = "fedavg"
+    learning_rate: Annotated[
+        float,
+        Said(description="step size of the clients' training"),
+    ] = 0.02
+    n_epochs: Annotated[
+        int,
+        Said(description="passes over a client's windows in one round"),
+    ] = 3
+    batch_size: Annotated[
+        int,
+        Said(description="windows in one step"),
+    ] = 16
+    proximal_mu: Annotated[
+        float,
+        Said(description="pull towards the round's model while training (FedProx); 0 is none"),
+    ] = 0.0
+    seed: Annotated[
+        int,
+        Said(description="of the cohorts' choice and the clients' training"),
+    ] = 0
+    max_windows: Annotated[
+        int,
+        Said(description="the largest `n_windows` that is believed of one client; larger ones are refused"),
+    ] = 1_000_000
+    n_models_kept: Annotated[
+        int,
+        Said(
+            description="models of a lineage that the store keeps, newest first; the released one and the "
+            "one that the open round starts from stay in any case"
+        ),
+    ] = 100
+    store: Annotated[
+        str,
+        Said(
+            description="the file of clients, models and rounds, beside the configuration file unless "
+            "absolute"
+        ),
+    ] = "federation.sqlite"
+    broker: Annotated[
+        str,
+        Said(
+            description="`mqtt[s]://user:password@host:port` of a broker that runs already; empty starts "
+            "one of our own"
+        ),
+    ] = ""
+    host: Annotated[
+        str,
+        Said(description="the name or address under which clients reach the broker: invitations say it"),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        Said(description="the broker's port, likewise"),
+    ] = 1883
 
     def check(self) -> "AggregatorConfiguration":
         """Return the configuration itself if all in it is possible together.
@@ -216,21 +263,5 @@ def decode_configuration(data: bytes) -> AggregatorConfiguration:
     ValueError
         If it is no TOML, has a key that does not exist or a value that may not be; the sentence names it.
     """
-    try:
-        configuration = msgspec.toml.decode(data, type=AggregatorConfiguration)
-    except msgspec.ValidationError as error:
-        raise ValueError(_explain(str(error))) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise ValueError(f"the aggregator's configuration is not TOML: {error}") from None
-    return configuration.check()
-
-
-def _explain(text: str) -> str:
-    keys = AggregatorConfiguration.__struct_fields__
-    if unknown := re.search(r"unknown field `(.*)`", text):
-        near = difflib.get_close_matches(unknown[1], keys, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(keys)}"
-        return f"the aggregator's configuration has no key {unknown[1]!r}: {hint}"
-    if missing := re.search(r"missing required field `(.*)`", text):
-        return f"the aggregator's configuration needs the key {missing[1]!r}"
-    return f"the aggregator's configuration: {text}"
+    name = "the aggregator's configuration"
+    return build(AggregatorConfiguration, parse_toml(data, name), name).check()

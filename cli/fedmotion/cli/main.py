@@ -19,7 +19,10 @@ Examples:
 
 # Help is shown from here, so that it imports nothing heavy.
 _COMMANDS: Mapping[str, tuple[str, str]] = {
-    "demo": ("fedmotion.cli.demo", "Four people's sensors teach each other a gesture; a fifth is recognised."),
+    "demo": (
+        "fedmotion.cli.demo",
+        "Four people's sensors teach each other a gesture; a fifth is recognised.",
+    ),
     "agent": ("fedmotion.cli.agent", "Own one node: record, train when a round asks, recognise live."),
     "aggregator": ("fedmotion.cli.aggregator", "Lead a federation: run its rounds and publish its models."),
     "invite": ("fedmotion.cli.invite", "Write the one file with which a client takes part."),

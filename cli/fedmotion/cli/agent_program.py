@@ -1,0 +1,86 @@
+"""The agent as a program: its logging, its signals, and what it tells people and scripts."""
+
+import logging
+import signal
+from pathlib import Path
+
+import click
+import msgspec
+
+from fedmotion.host.agent import Agent
+from fedmotion.host.configuration import AgentConfiguration
+from fedmotion.host.imu_stream import StreamCounters
+from fedmotion.host.marks import by_marks, read_marks
+from fedmotion.host.profile import find_profile
+from fedmotion.host.recogniser import Recognition
+from fedmotion.host.recording_store import Recording
+from fedmotion.host.released_model import LoadedModel
+from fedmotion.models.specification import pca_svm
+from fedmotion.protocol.identity import OTHER
+
+FINDING = pca_svm(("gesture", OTHER))
+"""How movements are found for recordings, before any federation says what is to be learned."""
+
+
+def run_agent(configuration: AgentConfiguration, *, is_json: bool) -> None:
+    """Run one agent until SIGINT or SIGTERM; raises ValueError where it cannot start."""
+    logging.basicConfig(
+        level=configuration.logging_level if not is_json else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(message)s",
+    )
+    tell = _tell_scripts if is_json else _tell_people
+    agent = Agent(
+        find_profile(configuration.profile),
+        configuration,
+        finding=FINDING,
+        labelling=(
+            by_marks(read_marks(Path(configuration.marks)), is_other_recorded=configuration.is_other_recorded)
+            if configuration.marks
+            else None
+        ),
+        on_recognition=tell,
+        on_recording=tell,
+        on_released=tell,
+        on_lost=tell,
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: agent.stop())
+    agent.run()
+
+
+ToldEvent = Recognition | Recording | LoadedModel | StreamCounters
+
+
+def _tell_people(event: ToldEvent) -> None:
+    match event:
+        case Recognition():
+            click.echo(f"{event.start_us / 1e6:9.2f} s  {event.activity}  (margin {event.margin:.2f})")
+        case Recording():
+            click.echo(f"recorded {event.label}, {(event.stop_us - event.start_us) / 1e6:.1f} s")
+        case LoadedModel():
+            click.echo(f"model of round {event.round_id} in use: {', '.join(event.specification.activities)}")
+        case StreamCounters():
+            click.echo(f"the board is gone after {event.n_frames} frames; waiting for it", err=True)
+
+
+def _tell_scripts(event: ToldEvent) -> None:
+    """One JSON object a line; `event` says which."""
+    match event:
+        case Recognition():
+            told = {"event": "recognised", **msgspec.to_builtins(event)}
+        case Recording():
+            told = {
+                "event": "recorded",
+                "label": event.label,
+                "start_us": event.start_us,
+                "stop_us": event.stop_us,
+            }
+        case LoadedModel():
+            told = {
+                "event": "released",
+                "round_id": event.round_id,
+                "activities": event.specification.activities,
+            }
+        case StreamCounters():
+            told = {"event": "lost", **msgspec.to_builtins(event)}
+    click.echo(msgspec.json.encode(told))

@@ -1,0 +1,198 @@
+"""`fedmotion demo`."""
+
+import statistics
+import tempfile
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Self
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from fedmotion.aggregator.federation_store import RoundRecord
+from fedmotion.broker.embedded import BrokerError, BrokerKind
+from fedmotion.cli.options import CommaSeparated
+from fedmotion.simulation.cast import Cast, recorded_cast, simulated_cast
+from fedmotion.simulation.demo import Demo, DemoResult
+from fedmotion.simulation.programs import ProgramError
+from fedmotion.simulation.scoring import Decision
+from fedmotion.simulation.stage import Watch
+
+
+@click.command(
+    "demo",
+    epilog="""\b
+Examples:
+  fedmotion demo
+  fedmotion demo --seed 3 --json result.json --picture result.png
+  fedmotion demo --recordings utd_mhad_inertial.npz --labels swipe_left,swipe_right --unseen 5
+""",
+)
+@click.option("--seed", default=0, show_default=True, help="Which people, and which performances.")
+@click.option(
+    "--recordings",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="npz file of real people's takes instead of simulated people.",
+)
+@click.option("--labels", type=CommaSeparated(), help="With --recordings: the gestures to learn.")
+@click.option("--unseen", help="With --recordings: the person whom nobody trains on.")
+@click.option("--rounds", default=12, show_default=True, type=click.IntRange(1, 1000), help="Train rounds.")
+@click.option(
+    "--speed",
+    default=12.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Of the newcomer's performance, times real time; 0: as fast as it goes.",
+)
+@click.option("--broker", type=click.Choice(["mosquitto", "nats"]), help="Insist on one kind of broker.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path),
+    default="fedmotion-demo.png",
+    show_default=True,
+    help="Write the picture to this file.",
+)
+@click.option("--keep", type=click.Path(path_type=Path), help="Keep all files and logs in this new folder.")
+def command(
+    seed: int,
+    recordings: Path | None,
+    labels: tuple[str, ...] | None,
+    unseen: str | None,
+    rounds: int,
+    speed: float,
+    broker: BrokerKind | None,
+    json_path: Path | None,
+    picture: Path,
+    keep: Path | None,
+) -> None:
+    """See four people's sensors teach each other a gesture, and a fifth person recognised.
+
+    Starts a broker, an aggregator, five boards and five agents on this machine, all as programs of their
+    own, in about half a minute. Nothing leaves the machine.
+    """
+    try:
+        from fedmotion.simulation import picture as pictures  # noqa: PLC0415 - matplotlib, which is an extra
+    except ImportError:
+        raise click.ClickException("the picture needs matplotlib: pip install 'fedmotion[demo]'") from None
+    cast = _cast(seed, recordings, labels, unseen)
+    if keep is not None:
+        keep.mkdir(parents=True)
+    console = Console(highlight=False)
+    new_folder = nullcontext(str(keep)) if keep else tempfile.TemporaryDirectory(prefix="fedmotion-demo-")
+    with new_folder as folder, _Screen(console, cast, rounds) as screen:
+        demo = Demo(cast, Path(folder), seed, rounds, speed, broker, screen.watch)
+        try:
+            result = demo.run()
+        except (ProgramError, BrokerError) as error:
+            raise click.ClickException(str(error)) from None
+    pictures.save(result, cast.activities, _title(cast, seed), picture)
+    if json_path is not None:
+        json_path.write_bytes(msgspec.json.format(msgspec.json.encode(_figures(result)), indent=2) + b"\n")
+    _show(console, result)
+    console.print(f"picture: {picture}" + (f"    figures: {json_path}" if json_path else ""))
+
+
+def _cast(seed: int, recordings: Path | None, labels: tuple[str, ...] | None, unseen: str | None) -> Cast:
+    if recordings is None:
+        if labels or unseen:
+            raise click.UsageError("--labels and --unseen go with --recordings FILE.npz")
+        return simulated_cast(seed)
+    if not labels or not unseen:
+        raise click.UsageError("--recordings needs --labels GESTURE,... and --unseen PERSON")
+    return recorded_cast(recordings, labels, unseen, seed)
+
+
+def _title(cast: Cast, seed: int) -> str:
+    people = f"people of {cast.recordings.name}" if cast.recordings else "simulated people"
+    return f"fedmotion demo: {' / '.join(cast.gestures)}, {len(cast.learners)} {people}, seed {seed}"
+
+
+class _Screen:
+    """What the demo shows while it runs: a line for each stage and a bar or a line for what happens in it."""
+
+    def __init__(self, console: Console, cast: Cast, n_rounds: int) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("  {task.description:<12}"),
+            BarColumn(30),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[note]}"),
+            console=console,
+            transient=False,
+        )
+        self._cast = cast
+        self._n_rounds = n_rounds
+        self._tasks: dict[str, TaskID] = {}
+        self.watch = Watch(self._on_stage, self._on_take, self._on_round, self._on_decision)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def _on_stage(self, text: str) -> None:
+        self._console.print(f"[bold]•[/bold] {text}")
+
+    def _on_take(self, client_id: str, _label: str) -> None:
+        role = next(role for role in self._cast.learners if role.client_id == client_id)
+        self._advance(client_id, sum(role.counts.values()), f"takes of person {role.person}")
+
+    def _on_round(self, record: RoundRecord) -> None:
+        if record.state == "failed":
+            self._console.print(f"  round {record.round_id} ({record.kind}) failed: {record.reason}")
+        elif record.kind == "train":
+            self._advance("rounds", self._n_rounds, f"round {record.round_id}: {record.n_windows} windows")
+
+    def _on_decision(self, decision: Decision, truth: str) -> None:
+        mark = "[green]✓[/green]" if truth == decision.activity else f"[red]✗[/red] it was {truth}"
+        self._console.print(f"    {decision.start_us / 1e6:6.1f} s  {decision.activity:<14} {mark}")
+
+    def _advance(self, name: str, total: int, note: str) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=total, note=note)
+        self._progress.update(self._tasks[name], advance=1, note=note)
+
+
+def _show(console: Console, result: DemoResult) -> None:
+    table = Table(title="Movements of the newcomer decided rightly", title_justify="left")
+    table.add_column("trained on")
+    table.add_column("windows", justify="right")
+    table.add_column("accuracy", justify="right")
+    for client_id, accuracy in result.alone.items():
+        table.add_row(f"{client_id} alone", str(result.n_windows[client_id]), f"{accuracy:.2f}")
+    mean = statistics.fmean(result.alone.values())
+    n_windows = str(sum(result.n_windows.values()))
+    table.add_row("alone, mean", "", f"{mean:.2f}")
+    table.add_row("[bold]federated[/bold]", n_windows, f"[bold]{result.federated:.2f}[/bold]")
+    table.add_row("all data pooled", n_windows, f"{result.pooled:.2f}")
+    console.print(table)
+    score, board = result.recognised, result.board
+    console.print(
+        f"recognised live: {score.n_correct} of {score.n_performed} gestures "
+        f"({score.n_confused} confused, {score.n_missed} missed), {score.n_false_alarms} false alarms"
+    )
+    console.print(
+        f"boards: {board.kind}, {board.n_frames} frames, {board.n_bad} bad, {board.n_dropped} dropped; "
+        f"{result.n_rounds} train rounds over {result.broker}; {result.seconds:.1f} s in all"
+    )
+
+
+def _figures(result: DemoResult) -> dict[str, object]:
+    return {
+        "seconds": round(result.seconds, 3),
+        "n_rounds": result.n_rounds,
+        "accuracy": {
+            "alone": list(result.alone.values()),
+            "federated": result.federated,
+            "pooled": result.pooled,
+            "by_round": [accuracy for _, accuracy in result.by_round],
+        },
+        "recognised": msgspec.to_builtins(result.recognised),
+        "board": msgspec.to_builtins(result.board),
+        "broker": result.broker,
+    }

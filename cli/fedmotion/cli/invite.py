@@ -1,0 +1,52 @@
+"""`fedmotion invite`."""
+
+import os
+from pathlib import Path
+
+import click
+
+from fedmotion.aggregator.invitations import invite
+from fedmotion.broker.accounts import Account
+from fedmotion.broker.mosquitto_files import write_mosquitto_accounts
+from fedmotion.cli.aggregator_folder import DATA_OPTION, AggregatorFolder, reachable
+from fedmotion.protocol.identity import check_client_id
+from fedmotion.protocol.invitation import encode_invitation
+
+
+@click.command(
+    "invite",
+    epilog="""\b
+Examples:
+  fedmotion invite anna --data ./federation          writes anna.invitation
+  fedmotion invite anna --data ./federation --output /media/usb/anna.invitation
+Give the file to its client only: it holds a password. A second invitation ends the first.
+""",
+)
+@click.argument("client_id")
+@DATA_OPTION
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write it.  [default: CLIENT_ID.invitation]",
+)
+def command(client_id: str, data: Path, output: Path | None) -> None:
+    """Write the one file with which CLIENT_ID takes part (`fedmotion join FILE`)."""
+    path = output or Path(f"{check_client_id(client_id)}.invitation")
+    folder = AggregatorFolder(data)
+    configuration = folder.read_configuration()
+    with folder.open_store(configuration) as store:
+        invitation = invite(store, client_id, **reachable(configuration))
+    with os.fdopen(
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+    ) as file:
+        file.write(encode_invitation(invitation))
+    click.echo(
+        f"{path}: for {client_id} of {invitation.federation}, broker {invitation.host}:{invitation.port}"
+    )
+    if configuration.broker:
+        folder.mosquitto.mkdir(exist_ok=True)
+        account = Account(client_id, invitation.password, "client", invitation.federation)
+        write_mosquitto_accounts(folder.mosquitto, [account])
+        click.echo(
+            f"the broker must learn the account: install both files of {folder.mosquitto} (docs/brokers.md)"
+        )

@@ -1,0 +1,62 @@
+"""`fedmotion record`."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fedmotion.cli.agent_program import FINDING
+from fedmotion.cli.options import configuration_options, configure
+from fedmotion.host.configuration import AgentConfiguration
+from fedmotion.host.profile import find_profile
+from fedmotion.host.recording_store import Recording, RecordingStore
+from fedmotion.host.take_recording import record_takes
+
+
+@click.command(
+    "record",
+    epilog="""\b
+Examples:
+  fedmotion record swipe_left --port /dev/ttyACM0
+  fedmotion record other --takes 30 --port /dev/ttyACM0     movement that is no gesture
+  fedmotion record swipe_left --port /dev/ttyACM0 --person anna --hand right --mounting wrist
+""",
+)
+@click.argument("label")
+@click.option("--takes", default=10, show_default=True, type=click.IntRange(1, 10_000), help="How many.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A TOML file of the keys below.",
+)
+@configuration_options(
+    AgentConfiguration, leave_out=frozenset({"takes_part", "marks", "is_other_recorded", "resend_s"})
+)
+def command(label: str, takes: int, config: Path | None, **options: Any) -> None:
+    """Record takes of one gesture, LABEL: each movement between two rests is one take."""
+    configuration = configure(AgentConfiguration, config, options, "the agent's configuration").check()
+    if not configuration.port:
+        raise ValueError("recording needs a board: give --port")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    profile = find_profile(configuration.profile)
+    profile.create()
+
+    def tell(recording: Recording, n_recorded: int) -> None:
+        seconds = (recording.stop_us - recording.start_us) / 1e6
+        click.echo(f"  {n_recorded}/{takes}  {label}, {seconds:.1f} s")
+
+    with RecordingStore(profile.recordings, clock=time.time) as store:
+        click.echo(f"perform {label} {takes} times, resting a second in between (Ctrl-C ends)")
+        record_takes(
+            configuration,
+            store,
+            label,
+            takes,
+            finding=FINDING,
+            on_take=tell,
+            on_trouble=lambda reason: click.echo(reason, err=True),
+        )
+        counts = ", ".join(f"{count} {name}" for name, count in store.count_by_label().items())
+    click.echo(f"{profile.directory} holds {counts}")

@@ -1,0 +1,107 @@
+"""`fedmotion sim-board`."""
+
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from fedmotion.boards.simulated_board import BOARDS, run
+from fedmotion.cli.options import CommaSeparated
+
+
+@click.command(
+    "sim-board",
+    epilog="""\b
+Examples:
+  fedmotion sim-board                                    person 1, on a free TCP port
+  fedmotion sim-board --port pty --person 7 --seed 2     person 7, another performance, on a pty
+  fedmotion sim-board --counts swipe_left=3,other=5      what is performed
+  fedmotion sim-board --recordings utd.npz --labels swipe_left,swipe_right --person 3
+Then, with the address that it prints:
+  fedmotion record swipe_left --port ADDRESS
+""",
+)
+@click.option(
+    "--board", type=click.Choice(BOARDS), default="simulated", show_default=True, help="Which board."
+)
+@click.option(
+    "--port", default="tcp:0", show_default=True, help="tcp:PORT (0: a free one; on loopback) or pty."
+)
+@click.option(
+    "--person",
+    default="1",
+    show_default=True,
+    help="A simulated person's number, or the recordings' subject.",
+)
+@click.option(
+    "--recordings",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="npz file of takes to play.",
+)
+@click.option(
+    "--labels", type=CommaSeparated(), default=(), help="Gestures to perform; with --recordings: to play."
+)
+@click.option("--counts", type=CommaSeparated(), help="How many of each activity, as LABEL=N,...")
+@click.option("--rate-hz", default=100.0, show_default=True, help="Samples a second.")
+@click.option("--accel-full-scale-g", default=8, show_default=True, help="2, 4, 8 or 16.")
+@click.option("--gyro-full-scale-dps", default=1000, show_default=True, help="250, 500, 1000 or 2000.")
+@click.option(
+    "--speed", default=1.0, show_default=True, help="Times real time; 0: as fast as the reader reads."
+)
+@click.option("--seed", default=0, show_default=True, help="Which performance of this person.")
+@click.option("--board-id", default=0, show_default=True, help="The id that the board says it has; 0: none.")
+@click.option("--marks", type=click.Path(path_type=Path), help="Write what is performed when, as JSON.")
+@click.option("--starts-at-once", is_flag=True, help="Perform now and not when the port is first opened.")
+@click.option("--exit-at-end", is_flag=True, help="End with the performance; else rest for ever.")
+def command(
+    board: str,
+    port: str,
+    person: str,
+    recordings: Path | None,
+    labels: tuple[str, ...],
+    counts: tuple[str, ...] | None,
+    rate_hz: float,
+    accel_full_scale_g: int,
+    gyro_full_scale_dps: int,
+    speed: float,
+    seed: int,
+    board_id: int,
+    marks: Path | None,
+    starts_at_once: bool,
+    exit_at_end: bool,
+) -> None:
+    """Be a board without hardware: a virtual MPU6050 on a wrist, on a port like a real board's."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    run(
+        board=board,
+        port=port,
+        person=person,
+        recordings=recordings,
+        labels=labels,
+        counts=None if counts is None else parse_counts(counts),
+        rate_hz=rate_hz,
+        accel_full_scale_g=accel_full_scale_g,
+        gyro_full_scale_dps=gyro_full_scale_dps,
+        speed=speed,
+        seed=seed,
+        board_id=board_id,
+        marks_path=marks,
+        starts_at_once=starts_at_once,
+        exit_at_end=exit_at_end,
+        announce=click.echo,
+        stop=stop,
+    )
+
+
+def parse_counts(parts: tuple[str, ...]) -> dict[str, int]:
+    """Return {label: n} of parts `LABEL=N`; raises ValueError where one is something else."""
+    counts: dict[str, int] = {}
+    for part in parts:
+        label, _, number = part.rpartition("=")
+        if not label or not (number.isascii() and number.isdigit()):
+            raise ValueError(f"--counts is LABEL=N,..., got {part!r}")
+        counts[label] = int(number)
+    return counts

@@ -1,0 +1,159 @@
+"""The demo: four people teach each other gestures, a fifth is recognised, and what federation bought.
+
+`stage` runs the programs; here stands what is run and what came of it.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedmotion.aggregator.configuration import AggregatorConfiguration
+from fedmotion.aggregator.federation_store import FederationStore, ModelReference
+from fedmotion.boards.script import Script
+from fedmotion.boards.simulated_board import make_script
+from fedmotion.broker.embedded import BrokerKind
+from fedmotion.models.specification import Parameters
+from fedmotion.protocol.tensors import decode_arrays
+from fedmotion.simulation.baselines import accuracy, pool, train_in_one_place, windows_of
+from fedmotion.simulation.cast import Cast, Role
+from fedmotion.simulation.scoring import Decision, Score, score
+from fedmotion.simulation.stage import Folder, Stage, Watch
+
+
+@dataclass(frozen=True, slots=True)
+class BoardFigures:
+    """What the boards were and what their lines lost; `firmware_sha256` is None where no firmware ran."""
+
+    kind: str
+    firmware_sha256: str | None
+    n_frames: int
+    n_bad: int
+    n_dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """All that a demo found out; an accuracy is the share of the newcomer's movements decided rightly.
+
+    `by_round` pairs each train round's id with the accuracy of its model; the last one is `federated`.
+    """
+
+    seconds: float
+    n_rounds: int
+    alone: dict[str, float]
+    federated: float
+    pooled: float
+    by_round: tuple[tuple[int, float], ...]
+    n_windows: dict[str, int]
+    recognised: Score
+    decisions: tuple[Decision, ...]
+    script: Script
+    board: BoardFigures
+    broker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """One demo in `directory`, which must be empty and keeps all of its files.
+
+    `speed` is that of the newcomer's performance, in times of real time; the learners' boards play as fast
+    as their agents read. `broker` is the only kind to use, if given.
+    """
+
+    cast: Cast
+    directory: Path
+    seed: int = 0
+    n_rounds: int = 12
+    speed: float = 12.0
+    broker: BrokerKind | None = None
+    watch: Watch = field(default_factory=Watch)
+
+    @property
+    def configuration(self) -> AggregatorConfiguration:
+        """How the demo's federation is run."""
+        return AggregatorConfiguration(
+            federation="demo",
+            activities=self.cast.activities,
+            n_rounds=self.n_rounds,
+            evaluate_every=4,
+            min_clients=len(self.cast.learners),
+            seed=self.seed,
+        ).check()
+
+    def run(self) -> DemoResult:
+        """Run it and return what came of it.
+
+        Raises
+        ------
+        ProgramError
+            If one of the programs fails or falls silent.
+        BrokerError
+            If there is no broker to start.
+        """
+        started_s = time.monotonic()
+        folder = Folder(self.directory)
+        script = self._script(self.cast.newcomer)
+        with ExitStack() as stack:
+            stage = Stage(self.cast, self.configuration, folder, self.watch, stack)
+            broker = stage.start_broker(self.broker)
+            stage.teach()
+            stage.run_rounds()
+            decisions = stage.perform(script, self.speed)
+        self.watch.on_stage("for comparison: each client alone, and all data pooled")
+        specification = self.configuration.specification()
+        settings = self.configuration.train_settings(0)
+        homes = {
+            role.client_id: windows_of(folder.profile(role), role.client_id, specification)
+            for role in self.cast.roles
+        }
+        test = homes.pop(self.cast.newcomer.client_id)
+
+        def in_one_place(windows: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+            model = train_in_one_place(specification, windows, labels, settings, self.n_rounds)
+            return accuracy(*model, test)
+
+        by_round = tuple(
+            (round_id, accuracy(specification, parameters, test))
+            for round_id, parameters in _models_by_round(folder.store)
+        )
+        return DemoResult(
+            seconds=time.monotonic() - started_s,
+            n_rounds=len(by_round),
+            alone={client_id: in_one_place(home.windows, home.labels) for client_id, home in homes.items()},
+            federated=by_round[-1][1],
+            pooled=in_one_place(*pool(list(homes.values()))),
+            by_round=by_round,
+            n_windows={client_id: len(home.windows) for client_id, home in homes.items()},
+            recognised=score(script.marks, decisions),
+            decisions=tuple(decisions),
+            script=script,
+            board=BoardFigures("simulated", None, **stage.line_counts),
+            broker=broker,
+        )
+
+    def _script(self, role: Role) -> Script:
+        """Return what the role's board performs."""
+        return make_script(
+            person=role.person,
+            recordings=self.cast.recordings,
+            labels=() if self.cast.recordings is None else self.cast.gestures,
+            counts=role.counts,
+            seed=role.performance_seed,
+        )
+
+
+def _models_by_round(store_path: Path) -> Iterator[tuple[int, Parameters]]:
+    """Yield the finished train rounds' ids and models, in order."""
+    store = FederationStore(store_path, read_only=True)
+    try:
+        for record in store.rounds():
+            if record.kind == "train" and record.result_sha256 is not None:
+                model = ModelReference(record.lineage_id, record.round_id, record.result_sha256)
+                yield record.round_id, decode_arrays(store.arrays_of(model))
+    finally:
+        store.close()
