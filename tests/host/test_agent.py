@@ -18,7 +18,7 @@ from fedmotion.broker.memory import MemoryBroker, MemoryDoor
 from fedmotion.delivery.retained_model import publish_retained
 from fedmotion.host.agent import Agent
 from fedmotion.host.configuration import AgentConfiguration
-from fedmotion.host.imu_stream import ImuBlock
+from fedmotion.host.imu_stream import ImuBlock, StreamCounters
 from fedmotion.host.marks import by_marks, read_marks
 from fedmotion.host.profile import Profile, join
 from fedmotion.host.recogniser import Recognition
@@ -199,9 +199,10 @@ class FakePort:
 
     def __init__(self) -> None:
         self.sent = b""
+        self.n_starts = 0
 
     def start(self) -> None:
-        return
+        self.n_starts += 1
 
     def write(self, data: bytes) -> bool:
         self.sent += data
@@ -256,6 +257,41 @@ def test_a_released_model_is_swapped_between_two_windows_and_every_gesture_is_de
 
 def publish_model(door: MemoryDoor, message: bytes) -> None:
     publish_retained(door, Topics("kitchen"), "released", message)
+
+
+def test_an_agent_that_only_recognises_opens_its_port_with_its_first_model_and_tells_of_its_loss(
+    profile: Profile,
+    specification: Specification,
+    model_message: Callable[..., bytes],
+    trained_parameters: Parameters,
+) -> None:
+    broker, port = MemoryBroker(), FakePort()
+    lost: list[StreamCounters] = []
+    agent = Agent(
+        profile,
+        AgentConfiguration(port="socket://127.0.0.1:1", takes_part=False),
+        finding=specification,
+        open_door=a_door(broker),
+        open_port=lambda _port, _baud, _on_event: port,
+        on_lost=lost.append,
+    )
+    agent.start()
+    assert port.n_starts == 0
+    publisher = MemoryDoor(broker, name="aggregator", on_event=lambda _event: None)
+    publisher.start()
+    broker.deliver()
+    for round_id in (1, 2):
+        publish_model(publisher, model_message(trained_parameters, round_id=round_id))
+        broker.deliver()
+        while not agent.queue.empty():
+            agent.handle(agent.queue.get())
+        assert port.n_starts == 1
+    agent.handle(Lost("not there yet"))
+    assert lost == []
+    agent.handle(Opened("socket://127.0.0.1:1"))
+    agent.handle(Lost("gone"))
+    assert len(lost) == 1
+    agent.close()
 
 
 def test_training_does_not_hold_up_the_stream(profile: Profile, specification: Specification) -> None:

@@ -250,6 +250,16 @@ def test_damage_is_counted_and_costs_only_the_frames_that_it_hit() -> None:
     assert counters.n_frames == 181
 
 
+def test_a_jump_of_the_boards_clock_cuts_the_stream() -> None:
+    board = Board()
+    stream = opened(board)
+    data = board.samples(5)
+    board.t_us += 30_000_000
+    blocks = stream.feed(data + board.samples(5), 0.0)
+    assert [block.has_gap_before for block in blocks] == [True, True]
+    assert (stream.counters.n_gaps, stream.counters.n_dropped, stream.counters.n_restarts) == (1, 0, 0)
+
+
 def test_several_samples_at_one_instant_are_damage() -> None:
     board = Board()
     stream = opened(board)

@@ -18,6 +18,8 @@ STANDARD_GRAVITY_MPS2 = 9.80665
 """m/s2 in one g: exact, by the 3rd CGPM (1901)."""
 
 ASK_AGAIN_S = 1.0
+_LONGEST_STEP_US = 1_000_000
+"""Periods have 16 bits, so consecutive samples further apart come from a clock that jumped."""
 _INDEX_BITS = 32
 _TIME_BITS = 32
 _N_SEQUENCES = 1 << 16
@@ -236,6 +238,9 @@ class ImuStream:
             return False
         if index > self._next_index:
             self._n_dropped += index - self._next_index
+            self._n_gaps += 1
+            self._has_gap = True
+        elif t_us - self._last_t_us > _LONGEST_STEP_US:
             self._n_gaps += 1
             self._has_gap = True
         return not self._has_gap
