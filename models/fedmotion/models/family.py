@@ -8,7 +8,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmotion.models.specification import Array, Specification
+from fedmotion.models.specification import N_AXES, Array, Specification
 from fedmotion.models.statistics import Moments
 from fedmotion.protocol.messages import TrainSettings
 
@@ -75,7 +75,14 @@ def confusion(
     windows: NDArray[np.float32],
     labels: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Return how often each true class (row) was decided to be each class (column)."""
+    """Return how often each true class (row) was decided to be each class (column).
+
+    Raises
+    ------
+    ValueError
+        If the windows or labels are not what every family takes.
+    """
+    check_windows(specification, windows, labels)
     decided = model.decide(specification, model.scores(specification, parameters, windows))
     counts = np.zeros((specification.n_classes, specification.n_classes), np.int64)
     np.add.at(counts, (labels, decided), 1)
@@ -86,10 +93,11 @@ def check_windows(
     specification: Specification, windows: NDArray[np.float32], labels: NDArray[np.int64] | None = None
 ) -> None:
     """Check what every family takes; raises ValueError with what is allowed and what came."""
-    if windows.ndim != 3 or windows.shape[1:] != (specification.window_length, 6):
-        raise ValueError(
-            f"windows have shape (n_windows, {specification.window_length}, 6), got {windows.shape}"
-        )
+    shape = (specification.window_length, N_AXES)
+    if windows.ndim != 3 or windows.shape[1:] != shape:
+        raise ValueError(f"windows have shape (n_windows, {shape[0]}, {shape[1]}), got {windows.shape}")
+    if windows.dtype.kind != "f":
+        raise ValueError(f"windows are of float32, got {windows.dtype}")
     if not np.isfinite(windows).all():
         raise ValueError("windows are finite, got NaN or infinity")
     if labels is None:

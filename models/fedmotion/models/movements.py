@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+# Found by trial: nearly every gesture of simulated people and of UTD-MHAD (Chen et al. 2015) is one movement.
 _ON_RADPS = math.radians(40)
 _OFF_RADPS = math.radians(20)
 _SMOOTHING_S = 0.1
@@ -32,20 +33,22 @@ class MovementDetector:
     The energy is the length of the angular rate without the gyroscope's bias, smoothed over 0.1 s. A
     movement starts when it rises above 40 deg/s and ends where it has stayed below 20 deg/s for 0.4 s, or
     after 4 s (and then none starts until it has been below 20 deg/s). One shorter than 0.5 s is none. The
-    bias is followed over about a second whenever nothing moves.
+    bias is followed over about a second whenever no movement is under way, so that one of up to 20 deg/s on
+    each axis, unknown at the start, costs a movement at worst. What the detector remembers does not grow
+    with the stream.
     """
 
     def __init__(self, rate_hz: float) -> None:
         self._smoothing = 1 - math.exp(-1 / (_SMOOTHING_S * rate_hz))
         self._bias_gain = 1 - math.exp(-1 / (_BIAS_S * rate_hz))
-        self._hold, self._min, self._max = (round(s * rate_hz) for s in (_HOLD_S, _MIN_S, _MAX_S))
+        self._hold, self._min, self._max = (max(round(s * rate_hz), 1) for s in (_HOLD_S, _MIN_S, _MAX_S))
         self._bias = [0.0, 0.0, 0.0]
         self.reset()
 
     @property
     def max_length(self) -> int:
         """How many samples back from the present a movement that has just ended can have started."""
-        return self._max + self._hold
+        return self._max
 
     def reset(self) -> None:
         """Start anew: sample 0 comes next. The bias stays: it belongs to the sensor."""
@@ -67,10 +70,11 @@ class MovementDetector:
         return movements
 
     def finish(self) -> list[Movement]:
-        """Return the movement in progress, if it is long enough, as if the stream had come to rest."""
-        if self._start is None:
-            return []
-        movement = self._end(self._index)
+        """Return the movement in progress, if it is long enough, as if the stream had come to rest.
+
+        Call `reset` before the next `feed`.
+        """
+        movement = None if self._start is None else self._end(self._start, self._index)
         return [] if movement is None else [movement]
 
     def _step(self, gyro: list[float]) -> Movement | None:
@@ -93,10 +97,9 @@ class MovementDetector:
         if not has_rested and self._index + 1 - self._start < self._max:
             return None
         self._must_settle = not has_rested
-        return self._end(self._index + 1)
+        return self._end(self._start, self._index + 1)
 
-    def _end(self, end: int) -> Movement | None:
-        start = self._start or 0
+    def _end(self, start: int, end: int) -> Movement | None:
         self._start = None
         stop = end - self._n_quiet
         if stop - start < self._min:

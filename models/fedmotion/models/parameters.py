@@ -26,15 +26,15 @@ def check_arrays(arrays: Mapping[str, Array], expected: Iterable[ArraySpecificat
     """
     specified = {array.name: array for array in expected}
     if foreign := sorted(set(arrays) - set(specified)):
-        raise ValueError(f"the arrays are {', '.join(specified)}, got also {', '.join(foreign)}")
+        raise ValueError(f"the arrays are {', '.join(specified)}, got also {', '.join(foreign)[:80]!r}")
     for name, array in specified.items():
         if name not in arrays:
             raise ValueError(f"array {name!r} is missing")
         given = arrays[name]
         if given.shape != array.shape:
             raise ValueError(f"array {name!r} has shape {array.shape}, got {given.shape}")
-        if given.dtype != np.dtype(array.dtype):
-            raise ValueError(f"array {name!r} is of {array.dtype}, got {given.dtype.name}")
+        if given.dtype != np.dtype(array.dtype):  # another byte order is another dtype
+            raise ValueError(f"array {name!r} is of {array.dtype}, got {given.dtype}")
         if not np.isfinite(given).all():
             raise ValueError(f"array {name!r} is finite, got {_first_not_finite(given)}")
 

@@ -40,9 +40,18 @@ def train(
     Each class present counts alike, whatever its number of windows. Between mini-batches `coef` and
     `intercept` are pulled towards their start (`proximal_mu`, FedProx: Li et al. 2020, eq. 2) and shifted
     by `gradient_offset` (arrays like them, as SCAFFOLD's control variates: Karimireddy et al. 2020, eq. 3).
+    A class without windows here is learned from as what the others are not.
+
+    Raises
+    ------
+    ValueError
+        If an array, the windows or the labels are not as specified, there is no window, or the numbers
+        grow without bound.
     """
     check_arrays(parameters, specification.arrays)
     check_windows(specification, windows, labels)
+    if gradient_offset is not None:
+        check_arrays(gradient_offset, specification.of_role("trained"))
     if not len(windows):
         raise ValueError("training needs at least one window, got none")
     points = _project(parameters, windows)
@@ -134,7 +143,10 @@ class _Svm:
 
 
 def _project(parameters: Mapping[str, Array], windows: NDArray[np.float32]) -> NDArray[np.float64]:
-    standardised = (features(windows) - parameters["mean"]) / parameters["scale"]
+    deviations = features(windows) - parameters["mean"]
+    scale = parameters["scale"]
+    # Before its first statistics round a lineage's basis is zeros: all points are the origin.
+    standardised = np.divide(deviations, scale, out=np.zeros_like(deviations), where=scale > 0)
     points: NDArray[np.float64] = standardised @ parameters["components"].T
     return points
 

@@ -4,10 +4,10 @@ The aggregator reads this module, `parameters` and `statistics` and nothing else
 shapes, never what a number means.
 """
 
+import math
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
 from fedmotion.protocol.identity import OTHER, check_label
@@ -18,6 +18,9 @@ N_PIECES = 8
 N_FFT_BINS = 6
 N_STATISTICS = 4
 MAX_PARAMETERS = 16_000_000
+
+_N_FEATURES = N_AXES * (N_STATISTICS + N_PIECES + N_FFT_BINS)
+_MIN_WINDOW_LENGTH = max(N_PIECES, 2 * N_FFT_BINS + 1)
 
 Dtype = Literal["float32", "float64", "int64"]
 Array = NDArray[Any]  # of one of Dtype: which one is known where the specification is read
@@ -35,7 +38,7 @@ class ArraySpecification(msgspec.Struct, frozen=True):
     @property
     def n_elements(self) -> int:
         """The product of the shape."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)  # of Python's integers: a hostile shape cannot wrap around
 
 
 class Specification(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,20 +122,18 @@ def check_specification(specification: Specification) -> Specification:
             f"this program reads specifications of version {SPECIFICATION_VERSION}, "
             f"got {specification.version}"
         )
+    check_label(specification.family, "a model family")
     check_activities(specification.activities)
     if not 1 <= specification.rate_hz <= 10_000:
         raise ValueError(f"rate_hz is 1 to 10000, got {specification.rate_hz}")
     if not 2 <= specification.window_length <= 10_000:
         raise ValueError(f"window_length is 2 to 10000 samples, got {specification.window_length}")
-    names = [array.name for array in specification.arrays]
-    if len(set(names)) != len(names) or not specification.of_role("trained"):
-        raise ValueError(f"arrays have distinct names and one is trained, got {', '.join(names)}")
-    for array in specification.arrays:
-        if len(array.shape) > 8 or any(not 1 <= length <= MAX_PARAMETERS for length in array.shape):
-            raise ValueError(f"array {array.name!r} has 1 to 8 axes of positive length, got {array.shape}")
-    n_parameters = sum(array.n_elements for array in specification.arrays)
-    if n_parameters > MAX_PARAMETERS:
-        raise ValueError(f"a model has at most {MAX_PARAMETERS} parameters, got {n_parameters}")
+    for name in ("n_features", "n_components", "seed"):
+        if not 0 <= getattr(specification, name) < 2**63:
+            raise ValueError(f"{name} is 0 to 2**63 - 1, got {getattr(specification, name)}")
+    if specification.family == "pca_svm":
+        _check_pca_svm(specification)
+    _check_arrays(specification)
     return specification
 
 
@@ -149,23 +150,62 @@ def pca_svm(
     The counts of features stand here and not beside their formulas, so that an aggregator can make a
     specification without importing what reads motion; a test holds the two together.
     """
-    n_features = N_AXES * (N_STATISTICS + N_PIECES + N_FFT_BINS)
-    n_classes = len(activities)
     return check_specification(
         Specification(
             family="pca_svm",
             activities=activities,
-            rate_hz=rate_hz,
+            rate_hz=float(rate_hz),  # 50 and 50.0 are equal, and so are their bytes then
             window_length=window_length,
-            n_features=n_features,
+            n_features=_N_FEATURES,
             n_components=n_components,
-            arrays=(
-                ArraySpecification("mean", (n_features,), "float64", "basis"),
-                ArraySpecification("scale", (n_features,), "float64", "basis"),
-                ArraySpecification("components", (n_components, n_features), "float64", "basis"),
-                ArraySpecification("coef", (n_classes, n_components), "float64", "trained"),
-                ArraySpecification("intercept", (n_classes,), "float64", "trained"),
-            ),
+            arrays=_pca_svm_arrays(len(activities), n_components),
             seed=seed,
         )
     )
+
+
+def _check_arrays(specification: Specification) -> None:
+    names = [array.name for array in specification.arrays]
+    if len(set(names)) != len(names) or not specification.of_role("trained"):
+        raise ValueError(f"arrays have distinct names and one is trained, got {', '.join(names)}")
+    for array in specification.arrays:
+        check_label(array.name, "an array's name")
+        if not 1 <= len(array.shape) <= 8 or any(not 1 <= length <= MAX_PARAMETERS for length in array.shape):
+            raise ValueError(f"array {array.name!r} has 1 to 8 axes of positive length, got {array.shape}")
+    n_parameters = sum(array.n_elements for array in specification.arrays)
+    if n_parameters > MAX_PARAMETERS:
+        raise ValueError(f"a model has at most {MAX_PARAMETERS} parameters, got {n_parameters}")
+
+
+def _pca_svm_arrays(n_classes: int, n_components: int) -> tuple[ArraySpecification, ...]:
+    return (
+        ArraySpecification("mean", (_N_FEATURES,), "float64", "basis"),
+        ArraySpecification("scale", (_N_FEATURES,), "float64", "basis"),
+        ArraySpecification("components", (n_components, _N_FEATURES), "float64", "basis"),
+        ArraySpecification("coef", (n_classes, n_components), "float64", "trained"),
+        ArraySpecification("intercept", (n_classes,), "float64", "trained"),
+    )
+
+
+def _check_pca_svm(specification: Specification) -> None:
+    # Each piece needs a sample, and each bin of the spectrum lies below half the rate.
+    if specification.window_length < _MIN_WINDOW_LENGTH:
+        raise ValueError(
+            f"window_length of pca_svm is at least {_MIN_WINDOW_LENGTH} samples, "
+            f"got {specification.window_length}"
+        )
+    if specification.n_features != _N_FEATURES:
+        raise ValueError(f"n_features of pca_svm is {_N_FEATURES}, got {specification.n_features}")
+    if not 1 <= specification.n_components <= _N_FEATURES:
+        raise ValueError(
+            f"n_components is 1 to {_N_FEATURES}, the number of features, got {specification.n_components}"
+        )
+    expected = _pca_svm_arrays(specification.n_classes, specification.n_components)
+    if specification.arrays != expected:
+        raise ValueError(
+            f"arrays of pca_svm are {_in_words(expected)}, got {_in_words(specification.arrays)[:200]}"
+        )
+
+
+def _in_words(arrays: tuple[ArraySpecification, ...]) -> str:
+    return ", ".join(f"{array.name} {array.shape} {array.dtype} {array.role}" for array in arrays)

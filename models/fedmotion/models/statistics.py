@@ -16,7 +16,10 @@ MIN_WINDOWS = 20
 """A client with fewer windows sends no statistics: the sum of one window is the motion itself."""
 
 _RELATIVE_FLOOR = 1e-6
-"""Features whose spread is below this share of their size are constant but for rounding."""
+"""Features whose spread is below this share of their size are constant but for rounding to float32."""
+
+_ROUNDING_FLOOR = 1e-12
+"""So are those whose spread is below this share of the largest: a spectrum of nothing is 1e-16, not 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,15 @@ class Moments:
 
 
 def moments_of(features: NDArray[np.float64]) -> Moments:
-    """Return the moments of `features` of shape (n_windows, n_features), n_windows at least 1."""
+    """Return the moments of `features` of shape (n_windows, n_features).
+
+    Raises
+    ------
+    ValueError
+        If there are no windows.
+    """
+    if not len(features):
+        raise ValueError("moments of at least one window are needed, got none")
     mean = features.mean(axis=0)
     deviations = features - mean
     return Moments(len(features), mean, deviations.T @ deviations)
@@ -58,16 +69,18 @@ def moments_from(specification: Specification, n_windows: int, arrays: Mapping[s
     Raises
     ------
     ValueError
-        If the count is below MIN_WINDOWS, an array is not as specified, or the scatter is not symmetric
-        or has a negative variance, which no windows can give.
+        If the count is below MIN_WINDOWS, an array is not as specified, or the scatter is not symmetric,
+        has a negative variance or a covariance beyond its variances, which no windows can give.
     """
     if n_windows < MIN_WINDOWS:
         raise ValueError(f"statistics are of at least {MIN_WINDOWS} windows, got {n_windows}")
     check_arrays(arrays, moment_arrays(specification))
     mean, scatter = (np.asarray(arrays[name], np.float64) for name in ("mean", "scatter"))
-    tolerance = 1e-9 * max(float(np.abs(scatter).max()), 1e-300)
-    if np.abs(scatter - scatter.T).max() > tolerance or scatter.diagonal().min() < -tolerance:
-        raise ValueError("a scatter is symmetric with no negative variance, got one that no windows can give")
+    if not _is_scatter(scatter):
+        raise ValueError(
+            "a scatter is symmetric, with no negative variance and no covariance beyond its variances, "
+            "got one that no windows can give"
+        )
     return Moments(n_windows, mean, scatter)
 
 
@@ -96,7 +109,8 @@ def basis(specification: Specification, moments: Moments) -> Parameters:
     `components`, of shape (n_components, n_features), are the leading eigenvectors of the correlation
     matrix, divided by the root of the largest eigenvalue, so that one learning rate suits any number of
     features. Each one's largest entry is positive, which makes the basis unique.
-    Constant features get a scale of 1 and no part in the components.
+    Constant features get a scale of 1 and no part in the components; constant means a spread that is
+    rounding, as of an axis that stands still.
 
     Raises
     ------
@@ -104,7 +118,8 @@ def basis(specification: Specification, moments: Moments) -> Parameters:
         If the windows span fewer directions than the specification has components.
     """
     deviation = np.sqrt(moments.scatter.diagonal().clip(min=0) / moments.n_windows)
-    is_constant = deviation <= _RELATIVE_FLOOR * np.abs(moments.mean)
+    floor = np.maximum(_RELATIVE_FLOOR * np.abs(moments.mean), _ROUNDING_FLOOR * deviation.max())
+    is_constant = deviation <= floor
     scale = np.where(is_constant, 1.0, deviation)
     correlation = moments.scatter / moments.n_windows / np.outer(scale, scale)
     correlation[is_constant, :] = 0
@@ -123,6 +138,19 @@ def basis(specification: Specification, moments: Moments) -> Parameters:
     signs = np.sign(components[np.arange(n_components), largest])
     components = components * (signs / np.sqrt(leading[0]))[:, None]
     return {"mean": moments.mean, "scale": scale, "components": components}
+
+
+def _is_scatter(scatter: NDArray[np.float64]) -> bool:
+    with np.errstate(over="ignore"):
+        variances = scatter.diagonal()
+        if variances.min() < 0:
+            return False
+        deviations = np.sqrt(variances)
+        # Cauchy & Schwarz: |s_ij| is at most the root of s_ii s_jj, but for rounding.
+        bounds = np.outer(deviations, deviations)
+        tolerance = 1e-9 * bounds + np.finfo(np.float64).tiny
+        is_symmetric = np.abs(scatter - scatter.T) <= tolerance
+        return bool((is_symmetric & (np.abs(scatter) <= bounds + tolerance)).all())
 
 
 def _merge_two(a: Moments, b: Moments) -> Moments:

@@ -32,7 +32,8 @@ class WindowStream:
 
     The window is `window_length` consecutive samples at the specification's rate around the movement's
     centre of energy; it is returned as soon as its last sample is there. How the stream is cut into
-    calls of `feed` changes nothing.
+    calls of `feed` changes nothing, to the bit. Samples that a window lacks at the stream's start are the
+    first one repeated. Memory holds a few seconds, however long the stream.
     """
 
     def __init__(self, specification: Specification) -> None:
@@ -50,9 +51,16 @@ class WindowStream:
         Parameters
         ----------
         t_us
-            Shape (n_samples,), increasing, in microseconds.
+            Shape (n_samples,), in microseconds, each later than the one before, also across calls. Where
+            time jumps, call `reset` first: a gap that is not declared is bridged by a straight line.
         samples
             Shape (n_samples, 6), m/s2 and rad/s.
+
+        Raises
+        ------
+        ValueError
+            If time stands still or goes back, if shapes do not fit or if a sample is not finite. The
+            samples of that call are not used.
         """
         resampled = self._resampler.feed(t_us, samples)
         self._samples = np.concatenate([self._samples, resampled])
@@ -102,20 +110,25 @@ def window_at(
 ) -> NDArray[np.float32]:
     """Return the window around `centre_us`, cut again from a recording, shape (window_length, 6).
 
-    It differs from the one that the stream gave by less than one sample's shift, as the recording's
-    samples start another grid. Samples that it lacks at an end are the first or last one repeated.
+    The centre fixes the grid of samples, so this is the window that the stream gave, but for the shift of
+    at most 1 us by which the stream rounded `centre_us`. Samples that the recording lacks at an end are
+    the first or last one repeated, as in the stream.
 
     Raises
     ------
     ValueError
-        If `centre_us` lies outside the recording.
+        If `centre_us` lies outside the recording, or the recording is no stream (see `Resampler.feed`).
     """
     if not len(t_us) or not t_us[0] <= centre_us <= t_us[-1]:
         raise ValueError(f"a window's centre lies within its recording, got {centre_us} us")
-    resampler = Resampler(specification.rate_hz)
+    period_us = 1e6 / specification.rate_hz
+    # The first output is the first whole one, allowing for that rounding.
+    centre = max(int((centre_us + 1 - t_us[0]) / period_us - 0.5), 0)
+    resampler = Resampler(specification.rate_hz, origin_us=centre_us - round((centre + 0.5) * period_us))
     resampled = resampler.feed(t_us, samples)
-    first = resampler.index_of(centre_us) - specification.window_length // 2
-    return _clipped(resampled, first, specification.window_length)
+    if not len(resampled):
+        raise ValueError(f"a recording lasts {period_us:.0f} us or longer, got {t_us[-1] - t_us[0]} us")
+    return _clipped(resampled, centre - specification.window_length // 2, specification.window_length)
 
 
 def _clipped(samples: NDArray[np.float32], first: int, length: int) -> NDArray[np.float32]:
