@@ -1,11 +1,17 @@
 import hashlib
+import json
 import random
 import struct
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fedmotion.delivery.chunks import ENVELOPE_BYTES, Joiner, count_chunks, cut
 from fedmotion.protocol.errors import MessageError
+
+
+VECTORS = json.loads((Path(__file__).parents[2] / "protocol" / "vectors" / "mqtt.json").read_text())
 
 
 def joiner(max_message_bytes: int = 2**20, max_total_bytes: int = 2**22) -> Joiner:
@@ -31,6 +37,14 @@ def test_the_pieces_lie_in_order_behind_their_envelopes() -> None:
         struct.pack("<2sBB16sHHI", b"FC", 1, 0, sha256, index, 3, 10) + piece
         for index, piece in enumerate([bytes([0, 1, 2, 3]), bytes([4, 5, 6, 7]), bytes([8, 9])])
     ]
+
+
+@pytest.mark.parametrize("case", VECTORS["chunks"], ids=lambda case: f"at most {case['max_bytes']} bytes")
+def test_the_golden_chunks_are_what_cut_makes_and_joiner_joins(case: dict[str, Any]) -> None:
+    message = bytes.fromhex(case["message"])
+    chunks = [bytes.fromhex(chunk) for chunk in case["chunks"]]
+    assert cut(message, case["max_bytes"]) == chunks
+    assert join(chunks[::-1]) == [message]
 
 
 def test_no_chunk_is_longer_than_256_kib_and_the_count_is_known_beforehand() -> None:

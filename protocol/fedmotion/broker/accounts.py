@@ -65,10 +65,8 @@ def permissions(account: Account) -> Permissions:
     topics = Topics(account.federation)
     published = (topics.announcement, topics.aggregator, topics.model("+"))
     if account.role == "aggregator":
-        return Permissions(
-            read=(*published, topics.presence(), topics.contribution()),
-            write=(*published, f"{topics.prefix}/receipt/+"),
-        )
+        written = (*published, f"{topics.prefix}/receipt/+")
+        return Permissions(read=(*written, topics.presence(), topics.contribution()), write=written)
     own = account.username
     return Permissions(
         read=(*published, topics.receipt(own), topics.presence(own)),
