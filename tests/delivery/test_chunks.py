@@ -10,7 +10,6 @@ import pytest
 from fedmotion.delivery.chunks import ENVELOPE_BYTES, Joiner, count_chunks, cut
 from fedmotion.protocol.errors import MessageError
 
-
 VECTORS = json.loads((Path(__file__).parents[2] / "protocol" / "vectors" / "mqtt.json").read_text())
 
 
