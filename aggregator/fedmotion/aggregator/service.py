@@ -255,21 +255,24 @@ class Service:
         return state if outcome.answered is None else self._keeper.move(state, outcome.answered, batch)
 
     def _tell(self, batch: Batch) -> None:
-        """Publish what is committed: presence, receipts, models, and last the round that starts from them."""
+        """Publish what is committed: presence, receipts, the round's model before its round, the released one."""
         publisher = self._publisher
         is_told = not batch.is_greeting or publisher.presence()
         for receipt in batch.receipts:
             publisher.receipt(receipt)
         if batch.receipts:
             self._on_point("receipted")
-        if batch.has_new_model or batch.is_greeting:
+        has_model = batch.has_new_model or batch.is_greeting
+        if has_model:
             is_told &= publisher.model("round", self._current, self._store.arrays_of(self._current))
-            if (released := self._store.released_model()) is not None:
-                is_told &= publisher.model("released", released, self._store.arrays_of(released))
-            self._on_point("published")
         if batch.has_new_round or batch.is_greeting:
             is_told &= publisher.announcement(self._announcement())
             self._on_point("announced")
+        # Behind the announcement: the cohort trains while recognisers get their copy.
+        if has_model and (released := self._store.released_model()) is not None:
+            is_told &= publisher.model("released", released, self._store.arrays_of(released))
+        if has_model:
+            self._on_point("published")
         if not is_told:
             # The connection broke, which its next beginning makes good, or the door's queue is full.
             self._told_again_at_s = self._clock() + _RETELL_S
