@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmotion.models.specification import N_FFT_BINS, N_PIECES
+from fedmotion.models.specification import N_AXES, N_FFT_BINS, N_PIECES
 
 
 def features(windows: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -28,10 +28,17 @@ def features(windows: NDArray[np.float32]) -> NDArray[np.float64]:
     mean = x.mean(axis=1)
     edges = np.arange(N_PIECES) * window_length // N_PIECES
     lengths = np.diff(edges, append=window_length)
-    pieces = np.add.reduceat(x, edges, axis=1) / lengths[:, None] if n_windows else x[:, :N_PIECES]
+    pieces = np.add.reduceat(x, edges, axis=1) / lengths[:, None]
     spectrum = np.abs((x - mean[:, None]).transpose(0, 2, 1) @ _bins(window_length)) / window_length
-    parts = (mean, x.std(axis=1), x.min(axis=1), x.max(axis=1), pieces, spectrum)
-    return np.concatenate([part.reshape(n_windows, -1) for part in parts], axis=1)
+    parts = (
+        mean,
+        x.std(axis=1),
+        x.min(axis=1),
+        x.max(axis=1),
+        pieces.reshape(n_windows, N_PIECES * N_AXES),
+        spectrum.reshape(n_windows, N_AXES * N_FFT_BINS),
+    )
+    return np.concatenate(parts, axis=1)
 
 
 def _bins(window_length: int) -> NDArray[np.complex128]:
