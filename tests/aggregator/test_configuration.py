@@ -8,13 +8,19 @@ from uuid import UUID
 
 import pytest
 
-from fedmotion.aggregator.configuration import AggregatorConfiguration, decode_configuration
+from fedmotion.aggregator.configuration import AggregatorConfiguration
 from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.aggregator.founding import open_federation
 from fedmotion.aggregator.invitations import broker_accounts, invite
 from fedmotion.aggregator.sqlite_store import StoreError
-from fedmotion.protocol.configuration import describe
+from fedmotion.protocol.configuration import build, describe, parse_toml
 from fedmotion.protocol.invitation import Invitation, decode_invitation, encode_invitation
+
+
+def decode_configuration(data: bytes) -> AggregatorConfiguration:
+    name = "the aggregator's configuration"
+    return build(AggregatorConfiguration, parse_toml(data, name), name).check()
+
 
 LEAST = 'federation = "gestures"\nactivities = ["left", "right", "other"]\n'
 

@@ -9,7 +9,6 @@ from fedmotion.aggregator.aggregation import STRATEGIES
 from fedmotion.aggregator.rounds import MAX_COHORT, Rules
 from fedmotion.aggregator.schedule import Schedule
 from fedmotion.models.specification import Specification, check_activities, pca_svm
-from fedmotion.protocol.configuration import build, parse_toml
 from fedmotion.protocol.identity import check_federation
 from fedmotion.protocol.messages import TrainSettings
 
@@ -253,15 +252,3 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("n_models_kept", 1, 10**6),
     ("port", 1, 65_535),
 )
-
-
-def decode_configuration(data: bytes) -> AggregatorConfiguration:
-    """Return the checked configuration in `data`, the bytes of a TOML file.
-
-    Raises
-    ------
-    ValueError
-        If it is no TOML, has a key that does not exist or a value that may not be; the sentence names it.
-    """
-    name = "the aggregator's configuration"
-    return build(AggregatorConfiguration, parse_toml(data, name), name).check()

@@ -1,7 +1,6 @@
-"""An agent's configuration: one TOML file, checked once, every key described where it stands."""
+"""An agent's configuration: every key with its range, its default and what it means."""
 
 import logging
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -72,35 +71,3 @@ class AgentConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         if self.is_other_recorded and not self.marks:
             raise ValueError("is_other_recorded needs marks: without them nothing tells other from gestures")
         return self
-
-
-def read_configuration(path: Path) -> AgentConfiguration:
-    """Return the configuration in the TOML file `path`.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be read, is no TOML, or a key is unknown, of a wrong type or out of range.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"the configuration {path} cannot be read: {error.strerror}") from None
-    try:
-        configuration = msgspec.toml.decode(data, type=AgentConfiguration)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        allowed = ", ".join(field.name for field in msgspec.structs.fields(AgentConfiguration))
-        raise ValueError(f"the configuration {path} is wrong: {error}; its keys are {allowed}") from None
-    return configuration.check()
-
-
-def describe_keys() -> list[tuple[str, object, str]]:
-    """Return every key's name, default and description, for help pages and documentation."""
-    info = msgspec.inspect.type_info(AgentConfiguration)
-    if not isinstance(info, msgspec.inspect.StructType):
-        raise TypeError("a configuration is a struct")
-    described: list[tuple[str, object, str]] = []
-    for field in info.fields:
-        extra = field.type.extra_json_schema if isinstance(field.type, msgspec.inspect.Metadata) else None
-        described.append((field.name, field.default, str((extra or {}).get("description", ""))))
-    return described
