@@ -8,6 +8,7 @@ from typing import Self
 
 import click
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
@@ -112,64 +113,78 @@ def _title(cast: Cast, seed: int) -> str:
 
 
 class _Screen:
-    """What the demo shows while it runs: a line for each stage and a bar or a line for what happens in it."""
+    """What the demo shows while it runs: a line for each stage, and under it a bar or lines.
+
+    Bars are drawn on a terminal only; where output is piped, a bar's last state is one line.
+    """
 
     def __init__(self, console: Console, cast: Cast, n_rounds: int) -> None:
         self._console = console
-        self._progress = Progress(
-            TextColumn("  {task.description:<12}"),
-            BarColumn(30),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[note]}"),
-            console=console,
-            transient=False,
-        )
         self._cast = cast
         self._n_rounds = n_rounds
+        self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self.watch = Watch(self._on_stage, self._on_take, self._on_round, self._on_decision)
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self._end_bars()
 
     def _on_stage(self, text: str) -> None:
+        self._end_bars()
         self._console.print(f"[bold]•[/bold] {text}")
 
     def _on_take(self, client_id: str, _label: str) -> None:
         role = next(role for role in self._cast.learners if role.client_id == client_id)
-        self._advance(client_id, sum(role.counts.values()), f"takes of person {role.person}")
+        self._advance(
+            client_id, sum(role.counts.values()), f"movements of person {role.person} found and recorded"
+        )
 
     def _on_round(self, record: RoundRecord) -> None:
         if record.state == "failed":
             self._console.print(f"  round {record.round_id} ({record.kind}) failed: {record.reason}")
         elif record.kind == "train":
-            self._advance("rounds", self._n_rounds, f"round {record.round_id}: {record.n_windows} windows")
+            self._advance("train rounds", self._n_rounds, f"{record.n_windows} windows, none of them sent")
 
     def _on_decision(self, decision: Decision, truth: str) -> None:
         mark = "[green]✓[/green]" if truth == decision.activity else f"[red]✗[/red] it was {truth}"
         self._console.print(f"    {decision.start_us / 1e6:6.1f} s  {decision.activity:<14} {mark}")
 
     def _advance(self, name: str, total: int, note: str) -> None:
+        if self._bars is None:
+            self._bars = Progress(
+                TextColumn("  {task.description:<12}"),
+                BarColumn(30),
+                TextColumn("{task.completed:3.0f} of {task.total:.0f} {task.fields[note]}"),
+                console=self._console,
+            )
+            self._bars.start()
         if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name, total=total, note=note)
-        self._progress.update(self._tasks[name], advance=1, note=note)
+            self._tasks[name] = self._bars.add_task(name, total=total, note=note)
+        self._bars.update(self._tasks[name], advance=1, note=note)
+
+    def _end_bars(self) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+        self._bars = None
+        self._tasks.clear()
 
 
 def _show(console: Console, result: DemoResult) -> None:
-    table = Table(title="Movements of the newcomer decided rightly", title_justify="left")
-    table.add_column("trained on")
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("the newcomer is recognised by a model of")
     table.add_column("windows", justify="right")
     table.add_column("accuracy", justify="right")
+    all_clients = f"all {len(result.alone)}"
     for client_id, accuracy in result.alone.items():
-        table.add_row(f"{client_id} alone", str(result.n_windows[client_id]), f"{accuracy:.2f}")
+        table.add_row(f"{client_id}, alone", str(result.n_windows[client_id]), f"{accuracy:.2f}")
     mean = statistics.fmean(result.alone.values())
     n_windows = str(sum(result.n_windows.values()))
-    table.add_row("alone, mean", "", f"{mean:.2f}")
-    table.add_row("[bold]federated[/bold]", n_windows, f"[bold]{result.federated:.2f}[/bold]")
-    table.add_row("all data pooled", n_windows, f"{result.pooled:.2f}")
+    table.add_row("mean of those alone", "", f"{mean:.2f}")
+    table.add_row(f"[bold]{all_clients}, federated[/bold]", n_windows, f"[bold]{result.federated:.2f}[/bold]")
+    table.add_row(f"{all_clients}, their data pooled", n_windows, f"{result.pooled:.2f}")
     console.print(table)
     score, board = result.recognised, result.board
     console.print(
@@ -190,7 +205,7 @@ def _figures(result: DemoResult) -> dict[str, object]:
             "alone": list(result.alone.values()),
             "federated": result.federated,
             "pooled": result.pooled,
-            "by_round": [accuracy for _, accuracy in result.by_round],
+            "by_round": list(result.by_round),
         },
         "recognised": msgspec.to_builtins(result.recognised),
         "board": msgspec.to_builtins(result.board),

@@ -40,7 +40,7 @@ class BoardFigures:
 class DemoResult:
     """All that a demo found out; an accuracy is the share of the newcomer's movements decided rightly.
 
-    `by_round` pairs each train round's id with the accuracy of its model; the last one is `federated`.
+    `by_round` has the accuracy before training and after each train round; the last one is `federated`.
     """
 
     seconds: float
@@ -48,7 +48,7 @@ class DemoResult:
     alone: dict[str, float]
     federated: float
     pooled: float
-    by_round: tuple[tuple[int, float], ...]
+    by_round: tuple[float, ...]
     n_windows: dict[str, int]
     recognised: Score
     decisions: tuple[Decision, ...]
@@ -82,6 +82,7 @@ class Demo:
             n_rounds=self.n_rounds,
             evaluate_every=4,
             min_clients=len(self.cast.learners),
+            interval_s=0.0,
             seed=self.seed,
         ).check()
 
@@ -118,14 +119,13 @@ class Demo:
             return accuracy(*model, test)
 
         by_round = tuple(
-            (round_id, accuracy(specification, parameters, test))
-            for round_id, parameters in _models_by_round(folder.store)
+            accuracy(specification, parameters, test) for parameters in _models_by_round(folder.store)
         )
         return DemoResult(
             seconds=time.monotonic() - started_s,
-            n_rounds=len(by_round),
+            n_rounds=len(by_round) - 1,
             alone={client_id: in_one_place(home.windows, home.labels) for client_id, home in homes.items()},
-            federated=by_round[-1][1],
+            federated=by_round[-1],
             pooled=in_one_place(*pool(list(homes.values()))),
             by_round=by_round,
             n_windows={client_id: len(home.windows) for client_id, home in homes.items()},
@@ -147,13 +147,13 @@ class Demo:
         )
 
 
-def _models_by_round(store_path: Path) -> Iterator[tuple[int, Parameters]]:
-    """Yield the finished train rounds' ids and models, in order."""
+def _models_by_round(store_path: Path) -> Iterator[Parameters]:
+    """Yield the model that the statistics round began with, then that of each train round."""
     store = FederationStore(store_path, read_only=True)
     try:
         for record in store.rounds():
-            if record.kind == "train" and record.result_sha256 is not None:
+            if record.result_sha256 is not None:
                 model = ModelReference(record.lineage_id, record.round_id, record.result_sha256)
-                yield record.round_id, decode_arrays(store.arrays_of(model))
+                yield decode_arrays(store.arrays_of(model))
     finally:
         store.close()

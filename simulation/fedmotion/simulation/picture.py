@@ -46,10 +46,14 @@ def save(result: DemoResult, activities: Sequence[str], title: str, path: Path) 
 
 
 def _draw_rounds(axes: Axes, result: DemoResult) -> None:
-    numbers = np.arange(1, len(result.by_round) + 1)
-    accuracies = [accuracy for _, accuracy in result.by_round]
+    numbers = np.arange(len(result.by_round))
     axes.plot(
-        numbers, accuracies, "o-", color=_COLOURS[0], label=f"federated {result.federated:.2f}", zorder=3
+        numbers,
+        result.by_round,
+        "o-",
+        color=_COLOURS[0],
+        label=f"federated {result.federated:.2f}",
+        zorder=3,
     )
     axes.axhline(result.pooled, color=_COLOURS[2], ls="--", label=f"all data pooled {result.pooled:.2f}")
     mean = float(np.mean(list(result.alone.values())))
@@ -57,12 +61,12 @@ def _draw_rounds(axes: Axes, result: DemoResult) -> None:
         axes.axhline(alone, color=_GREY, lw=0.8, alpha=0.6)
     axes.axhline(mean, color=_COLOURS[1], ls="--", label=f"alone, mean {mean:.2f} (grey: each)")
     axes.set(
-        xlabel="train round",
+        xlabel="train rounds",
         ylabel="accuracy on the newcomer",
-        ylim=(min(0.0, *result.alone.values()), 1.03),
-        xlim=(0.8, len(numbers) + 0.2),
+        ylim=(0.0, 1.03),
+        xlim=(-0.2, len(numbers) - 0.8),
     )
-    axes.set_xticks(numbers)
+    axes.set_xticks(numbers if len(numbers) <= 25 else numbers[:: len(numbers) // 12])
     axes.legend(loc="lower right", fontsize=9, framealpha=0.9)
     axes.grid(alpha=0.25)
 

@@ -20,6 +20,7 @@ from fedmotion.boards.script import Script
 from fedmotion.broker.accounts import new_password, write_accounts
 from fedmotion.broker.embedded import BrokerKind, start_broker
 from fedmotion.host.profile import Profile, join
+from fedmotion.protocol.configuration import describe
 from fedmotion.protocol.invitation import encode_invitation
 from fedmotion.simulation.cast import Cast, Role
 from fedmotion.simulation.programs import Program
@@ -129,13 +130,8 @@ class Stage:
         """Start the aggregator and wait until its rounds are over."""
         configuration = self._configuration
         self._watch.on_stage("the aggregator runs rounds")
-        arguments = [
-            *("aggregator", "--data", str(self._folder.path), "--broker", self._broker_url, "--until-done"),
-            *("--federation", configuration.federation, "--activities", ",".join(configuration.activities)),
-            *("--n-rounds", str(configuration.n_rounds)),
-            *("--evaluate-every", str(configuration.evaluate_every)),
-            *("--min-clients", str(configuration.min_clients), "--seed", str(configuration.seed)),
-        ]
+        arguments = ["aggregator", "--data", str(self._folder.path), "--broker", self._broker_url]
+        arguments += ["--until-done", *_as_options(configuration)]
         aggregator = self._stack.enter_context(Program("aggregator", arguments, self._folder.path))
         store = FederationStore(self._folder.store, read_only=True)
         try:
@@ -195,6 +191,17 @@ class Stage:
     def _count(self, event: dict[str, int]) -> None:
         for key in self.line_counts:
             self.line_counts[key] += event[key]
+
+
+def _as_options(configuration: AggregatorConfiguration) -> list[str]:
+    """Return the keys that differ from their defaults as the command line's options."""
+    options: list[str] = []
+    for key in describe(AggregatorConfiguration):
+        value = getattr(configuration, key.name)
+        if value != key.default:
+            options.append(f"--{key.name.replace('_', '-')}")
+            options.append(",".join(value) if isinstance(value, tuple) else str(value))
+    return options
 
 
 def free_port() -> int:
