@@ -255,7 +255,7 @@ class Service:
         return state if outcome.answered is None else self._keeper.move(state, outcome.answered, batch)
 
     def _tell(self, batch: Batch) -> None:
-        """Publish what is committed: presence, receipts, the round's model before its round, the released one."""
+        """Publish what is committed; the round's model stands before its round."""
         publisher = self._publisher
         is_told = not batch.is_greeting or publisher.presence()
         for receipt in batch.receipts:
