@@ -71,7 +71,10 @@ def train(
                 svm.shift(gradient_offset, step)
             n_steps += len(batch)
     trained = svm.arrays()
-    loss = _hinge_loss(points @ trained["coef"].T + trained["intercept"], labels)
+    with np.errstate(over="ignore", invalid="ignore"):
+        loss = _hinge_loss(points @ trained["coef"].T + trained["intercept"], labels)
+    if not np.isfinite(loss):
+        raise ValueError("training grew without bound: the start is too large or the learning rate too high")
     return TrainResult(trained, n_steps, {"hinge_loss": loss})
 
 
