@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from fedmotion.aggregator.federation_store import FederationStore
+from fedmotion.aggregator.federation_store import Client, FederationStore
 from fedmotion.aggregator.service import POINTS
 from fedmotion.aggregator.sqlite_store import StoreError
 from fedmotion.broker.door import Received
@@ -216,6 +216,13 @@ def test_clients_invited_by_another_program_are_noticed(make_rig: Make) -> None:
         rig.broker.disconnect(client.door)
     rig.settle()
     assert told == [1]
+    other = FederationStore(rig.path)
+    with other.transaction():
+        other.put_client(Client("ann", "another password"))
+    other.close()
+    rig.service.tick()
+    rig.service.tick()
+    assert told == [1, 1]
     assert records(rig) == [(1, "statistics", "finished"), (2, "train", "finished")]
 
 

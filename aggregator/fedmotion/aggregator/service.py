@@ -110,7 +110,8 @@ class Service:
         self._current = store.current_model()
         self._state = self._keeper.resume(self._current)
         self._data_version = store.data_version()
-        self._clients = frozenset(client.client_id for client in store.clients())
+        self._invited = store.clients()
+        self._clients = frozenset(client.client_id for client in self._invited)
         topics = self._publisher.topics
         door.subscribe(topics.presence(), topics.contribution(), topics.aggregator)
 
@@ -201,18 +202,19 @@ class Service:
                     logger.exception("dropped an event of kind %s", type(event).__name__)
 
     def _look_for_clients(self) -> bool:
-        """Read the clients again if another program wrote to the store; return whether they changed."""
+        """Read the clients again if another program wrote to the store; return whether any changed."""
         try:
             version = self._store.data_version()
             if version == self._data_version:
                 return False
-            clients = frozenset(client.client_id for client in self._store.clients())
+            invited = self._store.clients()
         except StoreError:
             return False  # the transaction that follows meets it too, and says so
         self._data_version = version
-        if clients == self._clients:
+        if invited == self._invited:
             return False
-        self._clients = clients
+        self._invited = invited
+        self._clients = frozenset(client.client_id for client in invited)
         self._on_clients()
         return True
 
