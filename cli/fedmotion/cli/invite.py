@@ -7,6 +7,7 @@ import click
 
 from fedmotion.aggregator.invitations import invite
 from fedmotion.broker.accounts import Account
+from fedmotion.broker.address import parse_address
 from fedmotion.broker.mosquitto_files import write_mosquitto_accounts
 from fedmotion.cli.aggregator_folder import DATA_OPTION, AggregatorFolder, reachable
 from fedmotion.protocol.identity import check_client_id
@@ -44,9 +45,12 @@ def command(client_id: str, data: Path, output: Path | None) -> None:
         f"{path}: for {client_id} of {invitation.federation}, broker {invitation.host}:{invitation.port}"
     )
     if configuration.broker:
-        folder.mosquitto.mkdir(exist_ok=True)
-        account = Account(client_id, invitation.password, "client", invitation.federation)
-        write_mosquitto_accounts(folder.mosquitto, [account])
+        own = parse_address(configuration.broker)
+        accounts = [Account(client_id, invitation.password, "client", invitation.federation)]
+        if own.username:
+            accounts.append(Account(own.username, own.password, "aggregator", invitation.federation))
+        folder.mosquitto.mkdir(mode=0o700, exist_ok=True)
+        write_mosquitto_accounts(folder.mosquitto, accounts)
         click.echo(
             f"the broker must learn the account: install both files of {folder.mosquitto} (docs/brokers.md)"
         )
