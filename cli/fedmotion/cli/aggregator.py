@@ -124,8 +124,11 @@ class _OwnBroker:
 
     def admit_clients(self) -> None:
         """Let in whom the store now knows."""
-        write_accounts(self._folder.broker, broker_accounts(self._store, self._password))
-        self._broker.reload()
+        try:
+            write_accounts(self._folder.broker, broker_accounts(self._store, self._password))
+            self._broker.reload()
+        except (OSError, BrokerError) as error:
+            logger.error("the broker does not know its new clients: %s", error)  # noqa: TRY400 - says all
 
     def _keep_alive(self) -> None:
         while not self._is_over.wait(0.5):
@@ -135,7 +138,7 @@ class _OwnBroker:
             try:
                 self._broker.restart()
             except BrokerError as error:
-                logger.error("%s", error)  # noqa: TRY400 - its sentence says all
+                logger.error("%s", error)  # noqa: TRY400 - says all
 
 
 def _is_loopback(host: str) -> bool:

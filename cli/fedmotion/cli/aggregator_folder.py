@@ -16,10 +16,11 @@ from fedmotion.aggregator.founding import open_federation
 from fedmotion.broker.address import parse_address
 from fedmotion.cli.options import configure
 
+DEFAULT_FOLDER = "federation"
 DATA_OPTION = click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
-    default="federation",
+    default=DEFAULT_FOLDER,
     show_default=True,
     help="The aggregator's folder: aggregator.toml, its store and its broker's files.",
 )
@@ -53,6 +54,8 @@ class AggregatorFolder:
         next start know them.
         """
         path = self.configuration_path
+        if not path.exists() and None in {options.get("federation"), options.get("activities")}:
+            raise ValueError(self._not_founded())
         configuration = configure(
             AggregatorConfiguration,
             path if path.exists() else None,
@@ -70,11 +73,15 @@ class AggregatorFolder:
     def read_configuration(self) -> AggregatorConfiguration:
         """Return the configuration; raises ValueError where there is none yet."""
         if not self.configuration_path.exists():
-            raise ValueError(
-                f"{self.path} holds no federation: start `fedmotion aggregator --data {self.path} "
-                "--federation NAME --activities GESTURE,...,other` once"
-            )
+            raise ValueError(self._not_founded())
         return self.configure({})
+
+    def _not_founded(self) -> str:
+        data = "" if self.path == Path(DEFAULT_FOLDER) else f" --data {self.path}"
+        return (
+            f"{self.path} holds no federation yet: found one with `fedmotion aggregator{data} "
+            "--federation NAME --activities GESTURE,...,other`"
+        )
 
     @contextmanager
     def open_store(self, configuration: AggregatorConfiguration) -> Iterator[FederationStore]:

@@ -39,7 +39,7 @@ def command(label: str, takes: int, config: Path | None, **options: Any) -> None
     configuration = configure(AgentConfiguration, config, options, "the agent's configuration").check()
     if not configuration.port:
         raise ValueError("recording needs a board: give --port")
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
     profile = find_profile(configuration.profile)
     profile.create()
 
