@@ -253,9 +253,7 @@ class FederatedClient:
         self._begin()
 
     def _has_answer(self, round_id: int) -> bool:
-        return round_id == self._answered.round_id or any(
-            pending.round_id == round_id for pending in self._outbox.pending()
-        )
+        return round_id == self._answered.round_id or self._outbox.has_round(round_id)
 
     def _begin(self) -> None:
         """Start on the open round, if there is one unanswered, its model is here and the worker is free."""
@@ -278,9 +276,10 @@ class FederatedClient:
         def job() -> None:
             try:
                 answer = self._answer_round(announcement, model)
-            except Exception as error:  # noqa: BLE001 - the worker's outermost frame: the round is declined
+            except Exception:  # noqa: BLE001 - the outermost frame of the worker: the round is declined
+                # What went wrong may name files or labels: it stays here.
                 _log.exception("client=%s round=%d cannot be answered", self._id, round_id)
-                answer = Answer(declined=f"{type(error).__name__}: {error}"[:_MAX_REASON])
+                answer = Answer(declined="this round cannot be answered here; the agent's log says why")
             self._on_work_done(WorkDone(round_id, answer))
 
         self._submit(job)
@@ -310,9 +309,9 @@ class FederatedClient:
         self.counters["rounds_declined" if answer.declined else "rounds_answered"] += 1
         if answer.declined:
             _log.warning("client=%s round=%d declined: %s", self._id, done.round_id, answer.declined)
-        self._outbox.put(done.round_id, message)
+        pending = self._courier.queue(done.round_id, message)
         self._on_point("queued")
-        self._courier.send(done.round_id, message, now_s)
+        self._courier.hand_over(pending, now_s)
         self._on_point("sent")
 
     def _on_receipt(self, payload: bytes) -> None:
@@ -358,7 +357,9 @@ class FederatedClient:
 
     def _on_released_model(self, message: bytes) -> None:
         try:
-            model = load_model(message, federation_id=self._federation_id, purpose="released")
+            model = load_model(
+                message, federation_id=self._federation_id, purpose="released", known=self._round_model
+            )
         except MessageError:
             self.counters["models_refused"] += 1
             raise

@@ -1,8 +1,9 @@
 """Models as they come in: checked against everything that they claim, and the released one kept on disk."""
 
+import hashlib
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from fedmotion.models.specification import (
 )
 from fedmotion.protocol.errors import MessageError
 from fedmotion.protocol.messages import PROTOCOL_VERSION, Model, Purpose, decode_message
-from fedmotion.protocol.tensors import decode_arrays, sha256_of
+from fedmotion.protocol.tensors import decode_arrays
 
 _log = logging.getLogger(__name__)
 
@@ -32,8 +33,16 @@ class LoadedModel:
     parameters: Parameters
 
 
-def load_model(message: bytes, *, federation_id: UUID, purpose: Purpose) -> LoadedModel:
+def load_model(
+    message: bytes, *, federation_id: UUID, purpose: Purpose, known: LoadedModel | None = None
+) -> LoadedModel:
     """Return the model in a whole `message`.
+
+    Parameters
+    ----------
+    known
+        A model that was loaded before: where `message` says that it is this one, its arrays are taken from
+        there and not read again. A released model is most often the next round's.
 
     Raises
     ------
@@ -58,11 +67,14 @@ def load_model(message: bytes, *, federation_id: UUID, purpose: Purpose) -> Load
             f"the model needs specifications of version {header.specification_version}, this program reads "
             f"{SPECIFICATION_VERSION}: update fedmotion"
         )
-    arrays = decode_arrays(body)
-    if sha256_of(arrays) != header.model_sha256:
+    if hashlib.sha256(body).digest() != header.model_sha256:
         raise MessageError("the model's arrays are not those that its SHA-256 names")
     try:
         specification = decode_specification(header.specification)
+        if known is not None and (known.sha256, known.specification) == (header.model_sha256, specification):
+            return replace(known, lineage_id=header.lineage_id, round_id=header.round_id)
+        # Arrays have one encoding: the hash of these bytes is that of the arrays.
+        arrays = decode_arrays(body)
         family(specification.family)
         check_arrays(arrays, specification.arrays)
     except ValueError as error:

@@ -89,7 +89,7 @@ class Trainer:
                 ", ".join(f"{label} ({count})" for label, count in sorted(local.n_unknown.items())),
             )
         if len(local.windows) == 0:
-            return Answer(declined=_why_nothing(local, model.specification))
+            return Answer(declined=_why_nothing(local))
         match announcement.round_kind:
             case "statistics":
                 return _statistics(model, local)
@@ -163,8 +163,8 @@ def _evaluate(model: LoadedModel, local: LocalWindows) -> Answer:
     )
 
 
-def _why_nothing(local: LocalWindows, specification: Specification) -> str:
-    if not local.n_unknown:
-        return "there are no recordings here yet"
-    labels = ", ".join(sorted(local.n_unknown))[:200]
-    return f"no recording here is of {', '.join(specification.activities)[:200]}; there are {labels}"
+def _why_nothing(local: LocalWindows) -> str:
+    # Which labels there are is nobody else's business.
+    if local.n_unknown:
+        return "no recording here is of an activity of this federation"
+    return "there are no recordings here yet"
