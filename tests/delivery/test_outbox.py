@@ -128,3 +128,19 @@ def test_a_read_only_file_and_a_read_only_folder_are_said_in_words(mortal: Path)
             Outbox(path)
     finally:
         mortal.chmod(0o700)
+
+
+def test_a_round_is_pending_until_its_message_is_removed(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "outbox.sqlite") as outbox:
+        sha256 = outbox.put(3, b"update")
+        assert outbox.has_round(3)
+        assert not outbox.has_round(4)
+        outbox.remove(sha256)
+        assert not outbox.has_round(3)
+
+
+def test_what_is_put_after_a_removal_is_durable_again(tmp_path: Path) -> None:
+    with Outbox(tmp_path / "outbox.sqlite") as outbox:
+        outbox.remove(outbox.put(3, b"update"))
+        full = 2
+        assert outbox._database.execute("PRAGMA synchronous").fetchone() == (full,)

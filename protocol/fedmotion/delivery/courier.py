@@ -48,8 +48,8 @@ class Courier:
         """How many messages have no receipt."""
         return len(self._sent_s)
 
-    def send(self, round_id: int, message: bytes, now_s: float) -> bytes:
-        """Store `message` durably, then send it where there is a connection; return its SHA-256.
+    def queue(self, round_id: int, message: bytes) -> Pending:
+        """Store `message` durably; the next tick sends it, or `hand_over` at once.
 
         Raises
         ------
@@ -58,8 +58,19 @@ class Courier:
         """
         sha256 = self._outbox.put(round_id, message)
         self._sent_s.setdefault(sha256, None)
-        self._hand_over(Pending(sha256, round_id, message), now_s)
-        return sha256
+        return Pending(sha256, round_id, message)
+
+    def send(self, round_id: int, message: bytes, now_s: float) -> bytes:
+        """Store `message` durably, then send it where there is a connection; return its SHA-256.
+
+        Raises
+        ------
+        ValueError
+            If the outbox cannot store it.
+        """
+        pending = self.queue(round_id, message)
+        self.hand_over(pending, now_s)
+        return pending.sha256
 
     def on_connected(self, now_s: float) -> None:
         """Send everything pending: the last connection took what was under way with it."""
@@ -87,10 +98,11 @@ class Courier:
         if not due:
             return
         for each in self._outbox.pending():
-            if each.sha256 in due and not self._hand_over(each, now_s):
+            if each.sha256 in due and not self.hand_over(each, now_s):
                 return
 
-    def _hand_over(self, pending: Pending, now_s: float) -> bool:
+    def hand_over(self, pending: Pending, now_s: float) -> bool:
+        """Give what `queue` stored to the door; False where there is no connection, or not enough room."""
         is_sent = all(self._door.publish(self._topic, chunk) for chunk in cut(pending.message))
         if is_sent:
             self._sent_s[pending.sha256] = now_s

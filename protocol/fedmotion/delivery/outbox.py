@@ -96,10 +96,26 @@ class Outbox:
             ).fetchall()
         return [Pending(*row) for row in rows]
 
+    def has_round(self, round_id: int) -> bool:
+        """Return whether a message for this round has no receipt yet."""
+        with self._explained():
+            row = self._database.execute("SELECT 1 FROM pending WHERE round_id = ?", (round_id,)).fetchone()
+        return row is not None
+
     def remove(self, sha256: bytes) -> bool:
-        """Forget the message with this SHA-256; False where there is none."""
-        with self._explained(), self._transaction():
-            return self._database.execute("DELETE FROM pending WHERE sha256 = ?", (sha256,)).rowcount == 1
+        """Forget the message with this SHA-256; False where there is none.
+
+        A power cut may bring it back, and no other crash does: it is then sent and receipted once more,
+        which costs less than waiting for the disk in every round.
+        """
+        with self._explained():
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            try:
+                with self._transaction():
+                    cursor = self._database.execute("DELETE FROM pending WHERE sha256 = ?", (sha256,))
+            finally:
+                self._database.execute("PRAGMA synchronous = FULL")
+        return cursor.rowcount == 1
 
     def close(self) -> None:
         """Close the file; what is pending stays in it."""
