@@ -1,6 +1,8 @@
 """`fedmotion demo`."""
 
+import signal
 import statistics
+import sys
 import tempfile
 from contextlib import nullcontext
 from pathlib import Path
@@ -82,6 +84,8 @@ def command(
     cast = _cast(seed, recordings, labels, unseen)
     if keep is not None:
         keep.mkdir(parents=True)
+    # As Ctrl-C does, and unlike by default, so that all programs end with this one.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     console = Console(highlight=False)
     new_folder = nullcontext(str(keep)) if keep else tempfile.TemporaryDirectory(prefix="fedmotion-demo-")
     with new_folder as folder, _Screen(console, cast, rounds) as screen:
