@@ -75,9 +75,9 @@ def write_embedded_files(directory: Path, accounts: Iterable[Account], host: str
         "max_queued_messages 100000",
         "max_inflight_messages 1000",
         "set_tcp_nodelay true",
-        # By default a killed mosquitto forgets up to half an hour of retained messages.
+        # By default a killed mosquitto forgets up to half an hour of retained messages. Seconds: to save
+        # after every change (autosave_on_changes) would write all of them dozens of times in a round.
         "autosave_interval 1",
-        "autosave_on_changes true",
         f"max_packet_size {MAX_PAYLOAD_BYTES + _MAX_TOPIC_BYTES}",
         "log_dest stderr",
         "log_type error",
