@@ -124,6 +124,8 @@ class SqliteStore:
             )
         if read_only:
             return
+        # Of a new file only: models are large rows, which cost less time in pages larger than 4096 bytes.
+        self._execute("PRAGMA page_size = 16384")
         self._execute("PRAGMA journal_mode = WAL")
         self._execute("PRAGMA synchronous = FULL")
         # Tells at the start, and not at the first round, that the file is locked or read-only.
