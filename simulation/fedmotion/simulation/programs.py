@@ -45,6 +45,11 @@ class Program:
         """Whether the process has not ended."""
         return self._process.poll() is None
 
+    def check_running(self) -> None:
+        """Raise ProgramError where the process has ended."""
+        if not self.is_running:
+            raise ProgramError(f"{self.name} ended early: {self._log_end()}")
+
     def next_line(self, timeout_s: float) -> str | None:
         """Return the next line of output without its end, or None after the last one.
 

@@ -23,7 +23,7 @@ from fedmotion.host.profile import Profile, join
 from fedmotion.protocol.configuration import describe
 from fedmotion.protocol.invitation import encode_invitation
 from fedmotion.simulation.cast import Cast, Role
-from fedmotion.simulation.programs import Program
+from fedmotion.simulation.programs import Program, ProgramError
 from fedmotion.simulation.scoring import Decision, match
 
 _HOST = "127.0.0.1"
@@ -84,6 +84,7 @@ class Stage:
         self._watch = watch
         self._stack = stack
         self._broker_url = ""
+        self._agents: list[Program] = []
 
     def start_broker(self, prefer: BrokerKind | None) -> str:
         """Found the federation, invite everyone, start a broker that knows them, and return its kind."""
@@ -116,11 +117,11 @@ class Stage:
         n_movements = sum(sum(role.counts.values()) for role in learners)
         self._watch.on_stage(f"{len(learners)} people perform {n_movements} movements, each before a board")
         boards = [self._start_board(role, "tcp:0", speed=0) for role in learners]
-        agents = [
+        self._agents = [
             self._start_agent("agent", role, board.require_line(_QUIET_S))
             for role, board in zip(learners, boards, strict=True)
         ]
-        for role, agent in zip(learners, agents, strict=True):
+        for role, agent in zip(learners, self._agents, strict=True):
             while (event := json.loads(agent.require_line(_QUIET_S)))["event"] != "lost":
                 if event["event"] == "recorded":
                     self._watch.on_take(role.client_id, event["label"])
@@ -145,9 +146,13 @@ class Stage:
                     if record.state != "open":
                         last = record.round_id
                         self._watch.on_round(record)
+                for agent in self._agents:
+                    agent.check_running()
                 time.sleep(0 if is_over else _POLL_S)
         finally:
             store.close()
+        if not is_over:
+            raise ProgramError(f"the rounds are not over after {_ROUNDS_S:.0f} s; the last was round {last}")
         aggregator.wait(1.0)
 
     def perform(self, script: Script, speed: float) -> list[Decision]:
