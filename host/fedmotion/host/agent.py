@@ -128,6 +128,7 @@ class Agent:
         self._takes_part = configuration.takes_part
         self._released_file = ReleasedModelFile(profile.released_model)
         self._work = WorkThread("training")
+        self._submit = submit or self._work.submit
         self.store = RecordingStore(profile.recordings, clock=wall_clock)
         try:
             self._outbox = Outbox(profile.outbox)
@@ -143,7 +144,7 @@ class Agent:
             outbox=self._outbox,
             answered=AnsweredRound(profile.answered, invitation.federation_id),
             answer_round=answer_round or trainer.answer,
-            submit=submit or self._work.submit,
+            submit=self._submit,
             on_work_done=self.queue.put,
             on_released=self._on_released,
             resend_s=configuration.resend_s,
@@ -268,13 +269,17 @@ class Agent:
     def _on_released(self, model: LoadedModel, message: bytes) -> None:
         # Between two events no window is under decision: the next one meets the new model.
         self.recogniser.swap(model)
-        try:
-            self._released_file.write(message)
-        except OSError as error:
-            _log.warning("round=%d the released model is used and cannot be kept: %s", model.round_id, error)
+        # Elsewhere: neither the stream nor the round that is open by now waits for the disk.
+        self._submit(lambda: self._keep(model.round_id, message))
         _log.info("round=%d released model in use", model.round_id)
         self._start_board()
         self._on_released_model(model)
+
+    def _keep(self, round_id: int, message: bytes) -> None:
+        try:
+            self._released_file.write(message)
+        except OSError as error:
+            _log.warning("round=%d the released model is used and cannot be kept: %s", round_id, error)
 
     def _next_events(self) -> list[AgentEvent]:
         """Return what waits, at most TICK_S from now; bytes that follow each other become one event."""
