@@ -21,7 +21,7 @@ from fedmotion.aggregator.strategies.strategy import Update
 from fedmotion.models.specification import Specification
 from fedmotion.protocol.errors import MessageError
 from fedmotion.protocol.messages import Receipt
-from fedmotion.protocol.tensors import decode_arrays, encode_arrays
+from fedmotion.protocol.tensors import decode_own_arrays, encode_arrays
 
 logger = logging.getLogger(__name__)
 
@@ -115,13 +115,13 @@ class RoundKeeper:
             nonlocal n_windows
             for header, body in store.spooled(opened.round_id):
                 n_windows += header.n_windows
-                yield Update(header.client_id, header.n_windows, decode_arrays(body))
+                yield Update(header.client_id, header.n_windows, decode_own_arrays(body))
 
         try:
             if opened.kind == "evaluate":
                 metrics = score(specification, updates())
             else:
-                current = decode_arrays(store.arrays_of(batch.current))
+                current = decode_own_arrays(store.arrays_of(batch.current))
                 if opened.kind == "statistics":
                     arrays = next_basis(specification, current, updates())
                 else:

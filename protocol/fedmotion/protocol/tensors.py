@@ -48,6 +48,29 @@ def decode_arrays(data: bytes) -> dict[str, NDArray[np.generic]]:
         If it is not safetensors, holds a dtype other than float32, float64 and int64, or is another
         encoding of its arrays (a name twice, metadata, another order).
     """
+    arrays = _load(data)
+    if data and encode_arrays(arrays) != data:
+        raise MessageError("the arrays are not in the one encoding that they have")
+    return arrays
+
+
+def decode_own_arrays(data: bytes) -> dict[str, NDArray[np.generic]]:
+    """Return the arrays in bytes that `encode_arrays` made here or `decode_arrays` has accepted before.
+
+    Raises
+    ------
+    MessageError
+        If it is not safetensors, or holds a dtype other than float32, float64 and int64.
+    """
+    return _load(data)
+
+
+def sha256_of(arrays: Arrays) -> bytes:
+    """Return the SHA-256 of the arrays' bytes, by which messages name a model."""
+    return hashlib.sha256(encode_arrays(arrays)).digest()
+
+
+def _load(data: bytes) -> dict[str, NDArray[np.generic]]:
     if not data:
         return {}
     if len(data) < _LENGTH.size or _LENGTH.unpack_from(data)[0] > MAX_INDEX_BYTES:
@@ -59,11 +82,4 @@ def decode_arrays(data: bytes) -> dict[str, NDArray[np.generic]]:
     for name, array in arrays.items():
         if array.dtype.name not in DTYPES:
             raise MessageError(f"array {name[:80]!r} is one of {', '.join(DTYPES)}, got {array.dtype.name}")
-    if encode_arrays(arrays) != data:
-        raise MessageError("the arrays are not in the one encoding that they have")
     return dict(arrays)
-
-
-def sha256_of(arrays: Arrays) -> bytes:
-    """Return the SHA-256 of the arrays' bytes, by which messages name a model."""
-    return hashlib.sha256(encode_arrays(arrays)).digest()
