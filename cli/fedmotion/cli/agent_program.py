@@ -13,7 +13,7 @@ from fedmotion.host.imu_stream import StreamCounters
 from fedmotion.host.marks import by_marks, read_marks
 from fedmotion.host.profile import find_profile
 from fedmotion.host.recogniser import Recognition
-from fedmotion.host.recording_store import Recording
+from fedmotion.host.recording_store import Recording, StoreError
 from fedmotion.host.released_model import LoadedModel
 from fedmotion.models.specification import pca_svm
 from fedmotion.protocol.identity import OTHER
@@ -23,26 +23,29 @@ FINDING = pca_svm(("gesture", OTHER))
 
 
 def run_agent(configuration: AgentConfiguration, *, is_json: bool) -> None:
-    """Run one agent until SIGINT or SIGTERM; raises ValueError where it cannot start."""
+    """Run one agent until SIGINT or SIGTERM; raises ValueError or ClickException where it cannot start."""
     logging.basicConfig(
         level=configuration.logging_level if not is_json else logging.WARNING,
         format="%(asctime)s %(levelname)s %(message)s",
     )
     tell = _tell_scripts if is_json else _tell_people
-    agent = Agent(
-        find_profile(configuration.profile),
-        configuration,
-        finding=FINDING,
-        labelling=(
-            by_marks(read_marks(Path(configuration.marks)), is_other_recorded=configuration.is_other_recorded)
-            if configuration.marks
-            else None
-        ),
-        on_recognition=tell,
-        on_recording=tell,
-        on_released=tell,
-        on_lost=tell,
-    )
+    labelling = None
+    if configuration.marks:
+        marks = read_marks(Path(configuration.marks))
+        labelling = by_marks(marks, is_other_recorded=configuration.is_other_recorded)
+    try:
+        agent = Agent(
+            find_profile(configuration.profile),
+            configuration,
+            finding=FINDING,
+            labelling=labelling,
+            on_recognition=tell,
+            on_recording=tell,
+            on_released=tell,
+            on_lost=tell,
+        )
+    except StoreError as error:
+        raise click.ClickException(str(error)) from None
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: agent.stop())
     agent.run()

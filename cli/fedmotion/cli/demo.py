@@ -82,7 +82,14 @@ def command(
     except ImportError:
         raise click.ClickException("the picture needs matplotlib: pip install 'fedmotion[demo]'") from None
     cast = _cast(seed, recordings, labels, unseen)
+    # Now, and not after half a minute.
+    pictures.check_ending(picture)
+    for path in (picture, json_path):
+        if path is not None and not path.parent.is_dir():
+            raise ValueError(f"{path} cannot be written: there is no folder {path.parent}")
     if keep is not None:
+        if keep.exists():
+            raise ValueError(f"--keep names a new folder, {keep} is there already")
         keep.mkdir(parents=True)
     # As Ctrl-C does, and unlike by default, so that all programs end with this one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

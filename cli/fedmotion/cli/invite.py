@@ -1,12 +1,12 @@
 """`fedmotion invite`."""
 
-import os
 from pathlib import Path
 
 import click
 
 from fedmotion.aggregator.invitations import invite
-from fedmotion.broker.accounts import Account
+from fedmotion.aggregator.sqlite_store import StoreError
+from fedmotion.broker.accounts import Account, write_private
 from fedmotion.broker.address import parse_address
 from fedmotion.broker.mosquitto_files import write_mosquitto_accounts
 from fedmotion.cli.aggregator_folder import DATA_OPTION, AggregatorFolder, reachable
@@ -35,12 +35,15 @@ def command(client_id: str, data: Path, output: Path | None) -> None:
     path = output or Path(f"{check_client_id(client_id)}.invitation")
     folder = AggregatorFolder(data)
     configuration = folder.read_configuration()
-    with folder.open_store(configuration) as store:
-        invitation = invite(store, client_id, **reachable(configuration))
-    with os.fdopen(
-        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-    ) as file:
-        file.write(encode_invitation(invitation))
+    if not path.parent.is_dir():
+        # Before an earlier invitation ends for one that cannot be written.
+        raise ValueError(f"{path} cannot be written: there is no folder {path.parent}")
+    try:
+        with folder.open_store(configuration) as store:
+            invitation = invite(store, client_id, **reachable(configuration))
+    except StoreError as error:
+        raise click.ClickException(str(error)) from None
+    write_private(path, encode_invitation(invitation))
     click.echo(
         f"{path}: for {client_id} of {invitation.federation}, broker {invitation.host}:{invitation.port}"
     )

@@ -12,7 +12,7 @@ Examples:
   fedmotion sim-board --board simulated           a board without hardware
   fedmotion aggregator --data ./federation        lead a federation
   fedmotion invite anna --data ./federation       let a client take part
-  fedmotion join anna.invitation --person anna    take part
+  fedmotion join anna.invitation                  take part
   fedmotion agent --port /dev/ttyACM0             learn together with the others
   fedmotion recognise --port /dev/ttyACM0         watch gestures live
 """
@@ -64,6 +64,10 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        is_of_file = error.filename is not None and error.strerror is not None
+        click.echo(f"fedmotion: {f'{error.filename}: {error.strerror}' if is_of_file else error}", err=True)
+        sys.exit(2)
+    except ValueError as error:
         click.echo(f"fedmotion: {error}", err=True)
         sys.exit(2)

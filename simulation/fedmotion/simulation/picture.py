@@ -40,6 +40,13 @@ def draw(result: DemoResult, activities: Sequence[str], title: str) -> Figure:
     return figure
 
 
+def check_ending(path: Path) -> None:
+    """Raise ValueError where no picture can be written to a path that ends so."""
+    known = Figure().canvas.get_supported_filetypes()
+    if path.suffix.removeprefix(".").lower() not in known:
+        raise ValueError(f"a picture's ending is one of {', '.join(sorted(known))}, got {str(path)!r}")
+
+
 def save(result: DemoResult, activities: Sequence[str], title: str, path: Path) -> None:
     """Write the picture to `path`; its ending says in which format."""
     draw(result, activities, title).savefig(path, dpi=120)
