@@ -33,11 +33,7 @@ DOORS = {
     "serial": {"fedmotion.host.serial_port"},
     "matplotlib": {"fedmotion.simulation.picture"},
     "sklearn": {"fedmotion.models.pca_svm"},
-    "sqlite3": {
-        "fedmotion.aggregator.sqlite_store",
-        "fedmotion.delivery.outbox",
-        "fedmotion.host.recording_store",
-    },
+    "sqlite3": {"fedmotion.delivery.sqlite_store"},
     **{
         posix_only: {"fedmotion.boards.posix_terminal"}
         for posix_only in ("pty", "termios", "fcntl", "tty", "resource", "pwd", "grp")
@@ -88,7 +84,7 @@ TRESPASSES = {
         "def later() -> None:\n    import sklearn.svm",
         "fedmotion.host.trainer -> sklearn",
     ),
-    "SQLite is imported in stores and the outbox alone": (
+    "SQLite is imported in delivery.sqlite_store alone": (
         "fedmotion.aggregator.intake",
         "import sqlite3",
         "fedmotion.aggregator.intake -> sqlite3",

@@ -12,7 +12,7 @@ from fedmotion.aggregator.configuration import AggregatorConfiguration
 from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.aggregator.founding import open_federation
 from fedmotion.aggregator.invitations import broker_accounts, invite
-from fedmotion.aggregator.sqlite_store import StoreError
+from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.protocol.configuration import build, describe, parse_toml
 from fedmotion.protocol.invitation import Invitation, decode_invitation, encode_invitation
 

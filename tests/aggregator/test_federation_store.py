@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from fedmotion.aggregator.federation_store import Client, Federation, FederationStore, ModelReference
-from fedmotion.aggregator.sqlite_store import StoreError
+from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.models.specification import pca_svm
 from fedmotion.protocol.messages import Contribution
 from fedmotion.protocol.tensors import encode_arrays
@@ -119,7 +119,7 @@ def test_closing_a_round_empties_its_spool_and_keeps_what_became_of_each_answer(
 def test_the_newest_models_and_the_released_one_are_kept(store: FederationStore) -> None:
     for round_id in range(1, 11):
         train_round(store, round_id, n_kept=3, is_released=round_id == 4)
-    kept = store._execute("SELECT round_id FROM models ORDER BY round_id").fetchall()
+    kept = store._execute("SELECT round_id FROM models ORDER BY round_id")
     assert kept == [(4,), (8,), (9,), (10,)]
     assert store.current_model().round_id == 10
     released = store.released_model()
@@ -191,7 +191,7 @@ def test_what_is_no_store_says_so(tmp_path: Path) -> None:
         FederationStore(tmp_path / "nowhere" / "store")
     with pytest.raises(StoreError, match="is missing"):
         FederationStore(tmp_path / "absent", read_only=True)
-    with pytest.raises(StoreError, match="cannot be written: Is a directory"):
+    with pytest.raises(StoreError, match="cannot be opened: is it a file"):
         FederationStore(tmp_path)
 
 
@@ -224,7 +224,7 @@ def test_what_was_committed_survives_kill_9_and_the_claim_ends_with_the_process(
         for line in writer.stdout:
             last = int(line)
             if last == 50:
-                with pytest.raises(StoreError, match="in use by another aggregator"):
+                with pytest.raises(StoreError, match="in use by another program"):
                     store.claim()
                 os.kill(writer.pid, signal.SIGKILL)
     names = {client.client_id for client in store.clients()}

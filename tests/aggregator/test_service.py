@@ -11,10 +11,10 @@ import pytest
 
 from fedmotion.aggregator.federation_store import Client, FederationStore
 from fedmotion.aggregator.service import POINTS
-from fedmotion.aggregator.sqlite_store import StoreError
 from fedmotion.broker.door import Received
 from fedmotion.broker.memory import Misbehaviour
 from fedmotion.delivery.presence import presence_message
+from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.protocol.messages import Announcement, Presence, decode_message, encode_message
 from fedmotion.protocol.tensors import decode_arrays
 
@@ -244,7 +244,7 @@ def test_a_store_that_fails_for_a_while_costs_a_while(make_rig: Make) -> None:
 def test_a_second_aggregator_on_one_store_is_refused(make_rig: Make) -> None:
     rig = make_rig(min_clients=2)
     second = FederationStore(rig.path)
-    with pytest.raises(StoreError, match="in use by another aggregator"):
+    with pytest.raises(StoreError, match="in use by another program"):
         second.claim()
     second.close()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fedmotion.delivery.outbox import MAX_PENDING, Outbox, Pending
+from fedmotion.delivery.sqlite_store import StoreError
 
 
 @pytest.fixture
@@ -57,8 +58,8 @@ def test_it_is_there_after_the_program_was_killed(path: Path) -> None:
 def test_it_is_durable_and_only_its_owner_reads_it(path: Path) -> None:
     with Outbox(path) as outbox:
         outbox.put(1, b"update")
-        assert outbox._database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert outbox._database.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert outbox._execute("PRAGMA journal_mode") == [("wal",)]
+        assert outbox._execute("PRAGMA synchronous") == [(2,)]
         for file in path.parent.iterdir():
             assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
@@ -71,9 +72,9 @@ def test_the_oldest_goes_when_nobody_ever_answers(path: Path) -> None:
 
 
 def test_a_locked_file_is_said_in_words(path: Path) -> None:
-    with Outbox(path, timeout_s=0.05) as outbox, closing(sqlite3.connect(path)) as other:
+    with Outbox(path, busy_timeout_s=0.05) as outbox, closing(sqlite3.connect(path)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(ValueError, match=r"outbox\.sqlite is locked by another program"):
+        with pytest.raises(StoreError, match=r"outbox\.sqlite is locked by another program"):
             outbox.put(1, b"update")
         other.execute("ROLLBACK")
         outbox.put(1, b"update")
@@ -83,19 +84,21 @@ def test_a_file_of_a_newer_version_is_left_alone(path: Path) -> None:
     Outbox(path).close()
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA user_version = 7")
-    with pytest.raises(ValueError, match="has version 7, this program up to 1: update fedmotion"):
+    with pytest.raises(
+        StoreError, match=r"the outbox .* is of version 7, this program reads up to 1: .* newer fedmotion"
+    ):
         Outbox(path)
 
 
 def test_a_file_that_is_no_outbox_is_left_alone(path: Path) -> None:
     path.write_bytes(b"my holiday pictures" * 100)
-    with pytest.raises(ValueError, match="is no outbox: move the file away"):
+    with pytest.raises(StoreError, match="is damaged or no database: restore a backup, or move it away"):
         Outbox(path)
     assert path.read_bytes() == b"my holiday pictures" * 100
 
 
 def test_a_folder_that_is_not_there_is_said_in_words(path: Path) -> None:
-    with pytest.raises(ValueError, match="cannot be opened for writing: No such file or directory"):
+    with pytest.raises(StoreError, match=r"the folder .*none is missing; make it first"):
         Outbox(path.parent / "none" / "outbox.sqlite")
 
 
@@ -119,12 +122,12 @@ def test_a_read_only_file_and_a_read_only_folder_are_said_in_words(mortal: Path)
     path = mortal / "outbox.sqlite"
     Outbox(path).close()
     path.chmod(0o400)
-    with pytest.raises(ValueError, match="cannot be opened for writing: Permission denied"):
+    with pytest.raises(StoreError, match=r"outbox\.sqlite is read-only: give this user the right to write"):
         Outbox(path)
     path.chmod(0o600)
     mortal.chmod(0o500)
     try:
-        with pytest.raises(ValueError, match=r"outbox\.sqlite .*allow writing to the file and its folder"):
+        with pytest.raises(StoreError, match=r"outbox\.sqlite .*this user .*file.* folder"):
             Outbox(path)
     finally:
         mortal.chmod(0o700)
@@ -143,4 +146,4 @@ def test_what_is_put_after_a_removal_is_durable_again(tmp_path: Path) -> None:
     with Outbox(tmp_path / "outbox.sqlite") as outbox:
         outbox.remove(outbox.put(3, b"update"))
         full = 2
-        assert outbox._database.execute("PRAGMA synchronous").fetchone() == (full,)
+        assert outbox._execute("PRAGMA synchronous") == [(full,)]

@@ -125,7 +125,7 @@ def test_what_a_person_does_is_recorded_under_its_marks(
     assert counters is not None
     assert (counters.n_bad, counters.n_dropped, counters.n_restarts) == (0, 0, 0)
     assert counters.n_frames > 1000
-    with RecordingStore(profile.recordings, clock=lambda: 0.0, is_read_only=True) as store:
+    with RecordingStore(profile.recordings, clock=lambda: 0.0, read_only=True) as store:
         assert store.count_by_label() == {"swipe_left": 3, "swipe_right": 3}
 
 

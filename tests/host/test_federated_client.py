@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from fedmotion.broker.door import Connected, Event, Received
 from fedmotion.broker.memory import MemoryBroker, MemoryDoor, Misbehaviour
 from fedmotion.delivery.chunks import Joiner
+from fedmotion.delivery.outbox import Outbox
 from fedmotion.delivery.presence import presence_message
 from fedmotion.delivery.retained_model import publish_retained
+from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.host.agent import Agent
 from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.federated_client import Point
@@ -634,7 +636,7 @@ def test_an_outbox_that_another_program_holds_costs_a_round_and_not_the_agent(
 ) -> None:
     full.works_at_once = False
     agent = full.start_agent()
-    agent._outbox._database.execute("PRAGMA busy_timeout = 0")
+    agent._outbox._execute("PRAGMA busy_timeout = 0")
     full.aggregator.publish_model("round", round_model)
     full.aggregator.announce("train", model_sha256, 1)
     full.settle(agent)
@@ -657,8 +659,9 @@ def test_an_outbox_of_a_newer_program_is_refused_and_everything_closed(
     world: World, specification: Specification
 ) -> None:
     world.profile.create()
+    Outbox(world.profile.outbox).close()
     connection = sqlite3.connect(world.profile.outbox)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(ValueError, match="update fedmotion"):
+    with pytest.raises(StoreError, match="newer fedmotion, install that one"):
         Agent(world.profile, AgentConfiguration(), finding=specification)

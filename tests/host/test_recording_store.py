@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.host.imu_stream import STANDARD_GRAVITY_MPS2
-from fedmotion.host.recording_store import Recording, RecordingStore, StoreError
+from fedmotion.host.recording_store import DamagedRecordingError, Recording, RecordingStore
 
 
 def recording(label: str = "swipe_left", seed: int = 0, **changes: Any) -> Recording:
@@ -101,9 +102,9 @@ def test_a_store_opened_for_reading_refuses_to_be_written(tmp_path: Path) -> Non
     path = tmp_path / "r.sqlite"
     with open_store(path) as store:
         store.add(recording())
-    with open_store(path, is_read_only=True) as store:
+    with open_store(path, read_only=True) as store:
         assert store.count_by_label() == {"swipe_left": 1}
-        with pytest.raises(StoreError, match="cannot be written by this user"):
+        with pytest.raises(StoreError, match="is read-only: give this user the right to write"):
             store.add(recording(seed=9))
 
 
@@ -113,19 +114,19 @@ def test_a_newer_store_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 2")
     connection.close()
-    with pytest.raises(StoreError, match=r"newer fedmotion \(schema 2, this one reads up to 1\)"):
+    with pytest.raises(StoreError, match=r"is of version 2, this program reads up to 1: .* newer fedmotion"):
         open_store(path)
 
 
 def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "r.sqlite"
     path.write_bytes(b"no database at all, but long enough to be looked at" * 40)
-    with pytest.raises(StoreError, match="no store of recordings or is damaged"):
+    with pytest.raises(StoreError, match="is damaged or no database"):
         open_store(path)
 
 
 def test_a_store_in_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="cannot be used as a store"):
+    with pytest.raises(StoreError, match=r"the store of recordings .* folder .*absent is missing"):
         open_store(tmp_path / "absent" / "r.sqlite")
 
 
@@ -137,7 +138,7 @@ def test_a_damaged_row_is_named(tmp_path: Path) -> None:
         connection.execute("UPDATE recordings SET hand = 'third'")
         connection.commit()
         connection.close()
-        with pytest.raises(StoreError, match="damaged"):
+        with pytest.raises(DamagedRecordingError, match=r"recording 1 of .* is damaged: .*third"):
             store.get(1)
 
 

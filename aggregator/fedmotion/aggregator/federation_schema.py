@@ -4,7 +4,7 @@
 it, and `contributions` what became of each answer, for good.
 """
 
-from fedmotion.aggregator.sqlite_store import Schema
+from fedmotion.delivery.sqlite_store import Schema
 
 SCHEMA = Schema(
     what="the federation's store",

@@ -17,7 +17,7 @@ from fedmotion.aggregator.aggregation import Metrics
 from fedmotion.aggregator.federation_schema import SCHEMA
 from fedmotion.aggregator.rounds import Verdict
 from fedmotion.aggregator.schedule import Progress
-from fedmotion.aggregator.sqlite_store import BUSY_TIMEOUT_S, SqliteStore, StoreError, Value
+from fedmotion.delivery.sqlite_store import BUSY_TIMEOUT_S, SqliteStore, StoreError, Value
 from fedmotion.models.specification import Specification, decode_specification, encode_specification
 from fedmotion.protocol.messages import Contribution, RefusalReason, RoundKind
 
@@ -79,20 +79,7 @@ class ContributionRecord:
 
 
 class FederationStore(SqliteStore):
-    """The store of one federation; writes are to stand in a `transaction()`.
-
-    Parameters
-    ----------
-    path
-        The file, which is made if it is not there.
-    read_only
-        For programs that look on while the aggregator runs.
-
-    Raises
-    ------
-    StoreError
-        See `SqliteStore`.
-    """
+    """The store of one federation (see `SqliteStore`); writes are to stand in a `transaction()`."""
 
     def __init__(
         self, path: Path, *, read_only: bool = False, busy_timeout_s: float = BUSY_TIMEOUT_S
@@ -111,11 +98,12 @@ class FederationStore(SqliteStore):
 
     def federation(self) -> Federation | None:
         """Return the federation, or None in a new store."""
-        row = self._execute("SELECT federation_id, name, specification FROM federation").fetchone()
-        if row is None:
+        rows = self._execute("SELECT federation_id, name, specification FROM federation")
+        if not rows:
             return None
+        ((federation_id, name, specification),) = rows
         try:
-            return Federation(UUID(bytes=row[0]), row[1], decode_specification(row[2]))
+            return Federation(UUID(bytes=federation_id), name, decode_specification(specification))
         except ValueError as error:
             raise StoreError(
                 f"{SCHEMA.what} {self.path} holds a federation that cannot be read: {error}"
@@ -132,29 +120,29 @@ class FederationStore(SqliteStore):
 
     def current_model(self) -> ModelReference:
         """Return the round's model of the newest lineage."""
-        lineage, round_id, sha256 = self._execute(
+        ((lineage, round_id, sha256),) = self._execute(
             "SELECT lineage_id, current_round_id, current_sha256 FROM lineages ORDER BY number DESC LIMIT 1"
-        ).fetchone()
+        )
         return ModelReference(UUID(bytes=lineage), round_id, sha256)
 
     def released_model(self) -> ModelReference | None:
         """Return the model that recognisers use, or None before the first was released."""
-        lineage, round_id, sha256 = self._execute(
+        ((lineage, round_id, sha256),) = self._execute(
             "SELECT released_lineage_id, released_round_id, released_sha256 FROM federation"
-        ).fetchone()
+        )
         return None if lineage is None else ModelReference(UUID(bytes=lineage), round_id, sha256)
 
     def arrays_of(self, model: ModelReference) -> bytes:
         """Return a kept model's arrays, encoded."""
         if self._at_hand[0] == model.sha256:
             return self._at_hand[1]
-        row = self._execute(
+        rows = self._execute(
             "SELECT arrays FROM models WHERE lineage_id = ? AND sha256 = ?",
             (model.lineage_id.bytes, model.sha256),
-        ).fetchone()
-        if row is None or hashlib.sha256(row[0]).digest() != model.sha256:
+        )
+        if not rows or hashlib.sha256(rows[0][0]).digest() != model.sha256:
             raise StoreError(f"{SCHEMA.what} {self.path} has lost the model of round {model.round_id}")
-        self._at_hand = (model.sha256, bytes(row[0]))
+        self._at_hand = (model.sha256, bytes(rows[0][0]))
         return self._at_hand[1]
 
     def add_model(self, lineage_id: UUID, round_id: int, arrays: bytes, n_kept: int) -> ModelReference:
@@ -224,8 +212,8 @@ class FederationStore(SqliteStore):
 
     def the_open_round(self) -> RoundRecord | None:
         """Return the round that collects, if there is one."""
-        row = self._execute(f"SELECT {_ROUND} FROM rounds WHERE state = 'open'").fetchone()  # noqa: S608 - a constant of ours
-        return None if row is None else _round_record(row)
+        rows = self._execute(f"SELECT {_ROUND} FROM rounds WHERE state = 'open'")  # noqa: S608 - a constant of ours
+        return _round_record(rows[0]) if rows else None
 
     def last_round_id(self) -> int:
         """Return the id of the last round that was announced, 0 before the first."""
@@ -233,13 +221,13 @@ class FederationStore(SqliteStore):
 
     def progress(self, lineage_id: UUID) -> Progress:
         """Return what the lineage has behind it."""
-        n_statistics, n_trained, evaluated_at = self._execute(
+        ((n_statistics, n_trained, evaluated_at),) = self._execute(
             "SELECT coalesce(sum(kind = 'statistics'), 0), coalesce(sum(kind = 'train'), 0), coalesce(sum("
             "  kind = 'train' AND round_id < (SELECT coalesce(max(round_id), 0) FROM rounds"
             "   WHERE lineage_id = ?1 AND kind = 'evaluate' AND state <> 'open')), 0)"
             " FROM rounds WHERE lineage_id = ?1 AND state = 'finished'",
             (lineage_id.bytes,),
-        ).fetchone()
+        )
         return Progress(n_statistics > 0, n_trained, evaluated_at)
 
     def add_contribution(
@@ -267,11 +255,11 @@ class FederationStore(SqliteStore):
 
     def contribution(self, round_id: int, client_id: str) -> ContributionRecord | None:
         """Return what became of a client's answer to a round, if it answered."""
-        row = self._execute(
+        rows = self._execute(
             f"SELECT {_CONTRIBUTION} FROM contributions WHERE round_id = ? AND client_id = ?",  # noqa: S608 - a constant of ours
             (round_id, client_id),
-        ).fetchone()
-        return None if row is None else ContributionRecord(*row)
+        )
+        return ContributionRecord(*rows[0]) if rows else None
 
     def contributions(self, round_id: int) -> list[ContributionRecord]:
         """Return what became of all answers to a round, in order of the clients' ids."""
@@ -283,10 +271,12 @@ class FederationStore(SqliteStore):
 
     def spooled(self, round_id: int) -> Iterator[tuple[Contribution, bytes]]:
         """Yield the accepted headers and bodies in order of the clients' ids, one at a time."""
-        rows = self._execute(
-            "SELECT header, body FROM spool WHERE round_id = ? ORDER BY client_id", (round_id,)
-        )
-        for header, body in rows:
+        # Ids first: all the bodies at once may not fit into memory.
+        ids = self._execute("SELECT client_id FROM spool WHERE round_id = ? ORDER BY client_id", (round_id,))
+        for (client_id,) in ids:
+            ((header, body),) = self._execute(
+                "SELECT header, body FROM spool WHERE round_id = ? AND client_id = ?", (round_id, client_id)
+            )
             yield msgspec.msgpack.decode(header, type=Contribution), body
 
     def count_refusal(self, client_id: str, reason: str) -> None:

@@ -22,9 +22,9 @@ from fedmotion.aggregator.rounds import (
     wake_at_s,
 )
 from fedmotion.aggregator.schedule import next_kind
-from fedmotion.aggregator.sqlite_store import StoreError
 from fedmotion.broker.door import Connected, Disconnected, Door, Event, Received, Refused
 from fedmotion.delivery.presence import PresenceBook, is_overwritten
+from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.protocol.errors import MessageError
 from fedmotion.protocol.messages import Announcement
 

@@ -17,7 +17,6 @@ from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.aggregator.invitations import AGGREGATOR, broker_accounts
 from fedmotion.aggregator.publisher import aggregator_will
 from fedmotion.aggregator.service import Service
-from fedmotion.aggregator.sqlite_store import StoreError
 from fedmotion.broker.accounts import new_password, write_accounts
 from fedmotion.broker.address import Address, parse_address
 from fedmotion.broker.door import Event
@@ -25,6 +24,7 @@ from fedmotion.broker.embedded import BrokerError, RunningBroker, start_broker
 from fedmotion.broker.paho_door import PahoDoor
 from fedmotion.cli.aggregator_folder import DATA_OPTION, AggregatorFolder
 from fedmotion.cli.options import configuration_options
+from fedmotion.delivery.sqlite_store import StoreError
 
 logger = logging.getLogger(__name__)
 

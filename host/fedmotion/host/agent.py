@@ -14,6 +14,7 @@ from uuid import uuid4
 from fedmotion.broker.door import Connected, Disconnected, Door, Event, Received, Refused, Will
 from fedmotion.broker.paho_door import PahoDoor
 from fedmotion.delivery.outbox import Outbox
+from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.host.board_line import BoardLine, OpenPort, open_serial_port
 from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.federated_client import (
@@ -28,7 +29,7 @@ from fedmotion.host.marks import Labelling
 from fedmotion.host.profile import Profile
 from fedmotion.host.recogniser import Recogniser, Recognition
 from fedmotion.host.recorder import Recorder
-from fedmotion.host.recording_store import Recording, RecordingStore, StoreError
+from fedmotion.host.recording_store import Recording, RecordingStore
 from fedmotion.host.released_model import LoadedModel, ReleasedModelFile
 from fedmotion.host.serial_port import Bytes, Lost, Opened, SerialEvent
 from fedmotion.host.trainer import Answer, Trainer
@@ -90,9 +91,9 @@ class Agent:
     Raises
     ------
     ValueError
-        If the profile has joined no federation, or its outbox cannot be used.
+        If the profile has joined no federation.
     StoreError
-        If the recordings cannot be used.
+        If the recordings or the outbox cannot be used.
     """
 
     def __init__(
@@ -132,7 +133,7 @@ class Agent:
         self.store = RecordingStore(profile.recordings, clock=wall_clock)
         try:
             self._outbox = Outbox(profile.outbox)
-        except ValueError:
+        except StoreError:
             self.store.close()
             raise
         trainer = Trainer(self.store, invitation.client_id)

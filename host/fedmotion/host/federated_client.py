@@ -176,7 +176,7 @@ class FederatedClient:
         if self.is_connected and self._takes_part:
             try:
                 self._courier.tick(now_s)
-            except ValueError as error:
+            except (ValueError, OSError) as error:
                 self._count_storage_error(error)
 
     def handle(self, event: Event | WorkDone, now_s: float) -> None:

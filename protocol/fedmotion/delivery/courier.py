@@ -53,7 +53,7 @@ class Courier:
 
         Raises
         ------
-        ValueError
+        StoreError
             If the outbox cannot store it.
         """
         sha256 = self._outbox.put(round_id, message)
@@ -65,7 +65,7 @@ class Courier:
 
         Raises
         ------
-        ValueError
+        StoreError
             If the outbox cannot store it.
         """
         pending = self.queue(round_id, message)
