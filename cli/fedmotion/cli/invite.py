@@ -5,11 +5,11 @@ from pathlib import Path
 import click
 
 from fedmotion.aggregator.invitations import invite
-from fedmotion.aggregator.sqlite_store import StoreError
 from fedmotion.broker.accounts import Account, write_private
 from fedmotion.broker.address import parse_address
 from fedmotion.broker.mosquitto_files import write_mosquitto_accounts
 from fedmotion.cli.aggregator_folder import DATA_OPTION, AggregatorFolder, reachable
+from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.protocol.identity import check_client_id
 from fedmotion.protocol.invitation import encode_invitation
 
