@@ -14,6 +14,7 @@ from fedmotion.aggregator.configuration import AggregatorConfiguration
 from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.aggregator.founding import open_federation
 from fedmotion.broker.address import parse_address
+from fedmotion.broker.private_file import write_private
 from fedmotion.cli.options import configure
 
 DEFAULT_FOLDER = "federation"
@@ -66,8 +67,7 @@ class AggregatorFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             lines = [f"{key} = {_toml(value)}\n" for key, value in options.items() if value is not None]
             # It may hold the password of a broker.
-            path.touch(mode=0o600)
-            path.write_text("".join(lines), encoding="utf-8")
+            write_private(path, "".join(lines))
         return configuration
 
     def read_configuration(self) -> AggregatorConfiguration:

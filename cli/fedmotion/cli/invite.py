@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from fedmotion.aggregator.invitations import invite
-from fedmotion.broker.accounts import Account, write_private
+from fedmotion.broker.accounts import Account
 from fedmotion.broker.address import parse_address
 from fedmotion.broker.mosquitto_files import write_mosquitto_accounts
+from fedmotion.broker.private_file import write_private
 from fedmotion.cli.aggregator_folder import DATA_OPTION, AggregatorFolder, reachable
 from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.protocol.identity import check_client_id

@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from fedmotion.broker.door import Connected, Disconnected, Door, Event, Received, Refused, Will
+from fedmotion.broker.private_file import write_private
 from fedmotion.delivery.courier import Courier
 from fedmotion.delivery.outbox import Outbox
 from fedmotion.delivery.presence import presence_message
@@ -73,9 +74,8 @@ class AnsweredRound:
         if self.round_id is not None and round_id <= self.round_id:
             return
         self.round_id = round_id
-        temporary = self._path.with_name(self._path.name + ".new")
-        temporary.write_bytes(msgspec.json.encode(_Answered(self._federation_id, round_id)))
-        temporary.replace(self._path)
+        kept = msgspec.json.encode(_Answered(self._federation_id, round_id))
+        write_private(self._path, kept, is_durable=False)
 
     def _read(self) -> int | None:
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fedmotion.broker.address import Address
+from fedmotion.broker.private_file import write_private
 from fedmotion.protocol.identity import check_client_id
 from fedmotion.protocol.invitation import Invitation, decode_invitation
 
@@ -139,17 +140,6 @@ def join(profile: Profile, data: bytes) -> Invitation:
                 "give another --profile"
             )
     if invitation.tls_ca:
-        _write_private(profile.authority, invitation.tls_ca.encode())
-    _write_private(profile.invitation, data)
+        write_private(profile.authority, invitation.tls_ca)
+    write_private(profile.invitation, data)
     return invitation
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    """Put `data` at `path`, whole or not at all, readable to its owner only."""
-    temporary = path.with_name(path.name + ".new")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -2,11 +2,11 @@
 
 import hashlib
 import logging
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
+from fedmotion.broker.private_file import write_private
 from fedmotion.models.family import family
 from fedmotion.models.parameters import check_arrays
 from fedmotion.models.specification import (
@@ -90,12 +90,7 @@ class ReleasedModelFile:
 
     def write(self, message: bytes) -> None:
         """Keep the whole `message`; after a crash the file holds the old one or the new one whole."""
-        temporary = self._path.with_name(self._path.name + ".new")
-        with temporary.open("wb") as file:
-            file.write(message)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        write_private(self._path, message)
 
     def read(self, federation_id: UUID) -> LoadedModel | None:
         """Return the model that was kept; none where there is none or it is of no use, which is logged."""

@@ -4,7 +4,6 @@ The file `accounts.json` of an embedded broker's folder is the truth; `mosquitto
 turn it into what the two brokers read.
 """
 
-import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from fedmotion.broker.private_file import write_private
 from fedmotion.protocol.identity import check_client_id, check_federation
 from fedmotion.protocol.topics import Topics
 
@@ -114,14 +114,3 @@ def add_account(directory: Path, account: Account) -> None:
     """Add `account` to those in `directory`; it replaces one of the same user name."""
     others = (each for each in read_accounts(directory) if each.username != account.username)
     write_accounts(directory, (*others, account))
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace the file at `path` in one step; only its owner may read it."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)

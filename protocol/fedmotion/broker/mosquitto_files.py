@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
-from fedmotion.broker.accounts import Account, permissions, write_private
+from fedmotion.broker.accounts import Account, permissions
 from fedmotion.broker.door import MAX_PAYLOAD_BYTES
+from fedmotion.broker.private_file import write_private
 
 PASSWORDS_FILE = "fedmotion.passwords"
 ACL_FILE = "fedmotion.acl"

@@ -9,8 +9,9 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from fedmotion.broker.accounts import Account, permissions, write_private
+from fedmotion.broker.accounts import Account, permissions
 from fedmotion.broker.door import MAX_PAYLOAD_BYTES
+from fedmotion.broker.private_file import write_private
 
 CONFIGURATION_FILE = "nats.conf"
 
