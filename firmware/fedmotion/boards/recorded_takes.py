@@ -92,7 +92,8 @@ def load_takes(path: Path) -> RecordedTakes:
 
 def _load_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here because numpy leaves a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in _KEYS if key in stored}
     except (zipfile.BadZipFile, EOFError, AttributeError, TypeError, ValueError):
         # numpy's own sentence would advise to unpickle the file.
