@@ -3,7 +3,7 @@
 #   make test   every check that CI runs (as root or with sudo it also installs Debian packages)
 PYTHON ?= python3
 BIN := .venv/bin
-DEBIAN_PACKAGES := mosquitto
+DEBIAN_PACKAGES := mosquitto openssl
 ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -29,7 +29,7 @@ benchmark: .venv/.installed-dev
 
 packages:
 	@PATH="$$PATH:/usr/sbin"; \
-	if command -v mosquitto >/dev/null; then :; \
+	if command -v mosquitto >/dev/null && command -v openssl >/dev/null; then :; \
 	elif ! command -v apt-get >/dev/null; then \
 		echo "no apt-get: tests that need $(DEBIAN_PACKAGES) are skipped"; \
 	elif [ "$$(id -u)" = 0 ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(DEBIAN_PACKAGES); \

@@ -17,8 +17,24 @@ from fedmotion.broker.embedded import BrokerError, find_broker
 from fedmotion.broker.mosquitto_files import production_configuration, write_mosquitto_accounts
 from fedmotion.broker.paho_door import PahoDoor
 
-LOCALHOST_PEM = Path(__file__).parent / "localhost.pem"
 PRESENCE = "fedmotion/v1/home/client/anna/presence"
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate of localhost and its key in one file, made for this test."""
+    path = tmp_path / "localhost.pem"
+    made = subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+            *("-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", "-", "-out", "-"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    path.write_bytes(made.stdout)
+    return path
 
 
 @pytest.fixture
@@ -74,12 +90,12 @@ def test_it_serves_an_account(program: Path, tmp_path: Path, new_owner: Callable
 
 
 def test_its_tls_serves_who_trusts_its_authority_and_nobody_else(
-    program: Path, tmp_path: Path, new_owner: Callable[..., Any]
+    program: Path, tmp_path: Path, certificate: Path, new_owner: Callable[..., Any]
 ) -> None:
     port, plain_port = free_port(), free_port()
     changes = {
-        "/etc/mosquitto/certs/fullchain.pem": str(LOCALHOST_PEM),
-        "/etc/mosquitto/certs/privkey.pem": str(LOCALHOST_PEM),
+        "/etc/mosquitto/certs/fullchain.pem": str(certificate),
+        "/etc/mosquitto/certs/privkey.pem": str(certificate),
         "/etc/mosquitto/": f"{tmp_path}/",
         "listener 1883": f"listener {plain_port}",
         "#listener 8883": f"listener {port} 127.0.0.1",
@@ -87,7 +103,7 @@ def test_its_tls_serves_who_trusts_its_authority_and_nobody_else(
         "#keyfile": "keyfile",
     }
     with production(program, tmp_path, changes):
-        owner = new_owner(Address("localhost", port, "anna", "secret", str(LOCALHOST_PEM)), PRESENCE)
+        owner = new_owner(Address("localhost", port, "anna", "secret", str(certificate)), PRESENCE)
         owner.door.start()
         owner.wait_for(Connected)
         owner.door.publish(PRESENCE, bytes(200_000), retain=True)
