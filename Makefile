@@ -13,9 +13,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: .venv/.installed-demo
 	$(BIN)/fedmotion demo $(ARGS)
 
+# Four workers for two cores: half of the tests wait for a broker.
 test: .venv/.installed-dev packages lint
 	$(BIN)/coverage erase
-	$(BIN)/pytest --cov --cov-report=term $(ARGS)
+	$(BIN)/pytest -n 4 --dist loadscope --cov --cov-report=term $(ARGS)
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff format --check .
