@@ -140,3 +140,17 @@ def test_windows_are_cut_once_and_follow_the_store_and_the_specification(
     assert next(window for _, window in trainer._windows.values()) is kept[1]
     longer = pca_svm(("swipe_left", "swipe_right", "other"), n_components=8, window_length=128)
     assert trainer.local_windows(longer).windows.shape == (4, 128, 6)
+
+
+def test_a_damaged_recording_is_left_out_and_the_others_are_trained_on(
+    store: RecordingStore,
+    takes: list[Recording],
+    model: LoadedModel,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fill(store, takes[:5])
+    damaged = store.recording_ids()[2]
+    store._execute("UPDATE recordings SET counts = zeroblob(7) WHERE recording_id = ?", (damaged,))
+    answer = Trainer(store, "ada").answer(announcement("train", model), model)
+    assert answer.n_windows == 4
+    assert f"client=ada trains without one: recording {damaged} of " in caplog.text

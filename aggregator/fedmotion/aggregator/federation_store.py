@@ -6,6 +6,7 @@ collects lies in the spool until the commit that closes the round, so memory doe
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -101,13 +102,9 @@ class FederationStore(SqliteStore):
         rows = self._execute("SELECT federation_id, name, specification FROM federation")
         if not rows:
             return None
-        ((federation_id, name, specification),) = rows
-        try:
+        with self._reading("a federation"):
+            ((federation_id, name, specification),) = rows
             return Federation(UUID(bytes=federation_id), name, decode_specification(specification))
-        except ValueError as error:
-            raise StoreError(
-                f"{SCHEMA.what} {self.path} holds a federation that cannot be read: {error}"
-            ) from None
 
     def begin_lineage(self, lineage_id: UUID, arrays: bytes) -> None:
         """Start a lineage from its initial model; it is the current one from now on."""
@@ -120,17 +117,19 @@ class FederationStore(SqliteStore):
 
     def current_model(self) -> ModelReference:
         """Return the round's model of the newest lineage."""
-        ((lineage, round_id, sha256),) = self._execute(
+        rows = self._execute(
             "SELECT lineage_id, current_round_id, current_sha256 FROM lineages ORDER BY number DESC LIMIT 1"
         )
-        return ModelReference(UUID(bytes=lineage), round_id, sha256)
+        with self._reading("lineages"):
+            ((lineage, round_id, sha256),) = rows
+            return ModelReference(UUID(bytes=lineage), round_id, sha256)
 
     def released_model(self) -> ModelReference | None:
         """Return the model that recognisers use, or None before the first was released."""
-        ((lineage, round_id, sha256),) = self._execute(
-            "SELECT released_lineage_id, released_round_id, released_sha256 FROM federation"
-        )
-        return None if lineage is None else ModelReference(UUID(bytes=lineage), round_id, sha256)
+        rows = self._execute("SELECT released_lineage_id, released_round_id, released_sha256 FROM federation")
+        with self._reading("a federation"):
+            ((lineage, round_id, sha256),) = rows
+            return None if lineage is None else ModelReference(UUID(bytes=lineage), round_id, sha256)
 
     def arrays_of(self, model: ModelReference) -> bytes:
         """Return a kept model's arrays, encoded."""
@@ -208,12 +207,14 @@ class FederationStore(SqliteStore):
     def rounds(self, after: int = 0) -> list[RoundRecord]:
         """Return the rounds with ids above `after`, in order."""
         rows = self._execute(f"SELECT {_ROUND} FROM rounds WHERE round_id > ? ORDER BY round_id", (after,))  # noqa: S608 - a constant of ours
-        return [_round_record(row) for row in rows]
+        with self._reading("rounds"):
+            return [_round_record(row) for row in rows]
 
     def the_open_round(self) -> RoundRecord | None:
         """Return the round that collects, if there is one."""
         rows = self._execute(f"SELECT {_ROUND} FROM rounds WHERE state = 'open'")  # noqa: S608 - a constant of ours
-        return _round_record(rows[0]) if rows else None
+        with self._reading("a round"):
+            return _round_record(rows[0]) if rows else None
 
     def last_round_id(self) -> int:
         """Return the id of the last round that was announced, 0 before the first."""
@@ -277,7 +278,9 @@ class FederationStore(SqliteStore):
             ((header, body),) = self._execute(
                 "SELECT header, body FROM spool WHERE round_id = ? AND client_id = ?", (round_id, client_id)
             )
-            yield msgspec.msgpack.decode(header, type=Contribution), body
+            with self._reading(f"an answer of {client_id}"):
+                contribution = msgspec.msgpack.decode(header, type=Contribution)
+            yield contribution, body
 
     def count_refusal(self, client_id: str, reason: str) -> None:
         """Count one more refusal of a client's contribution."""
@@ -291,6 +294,15 @@ class FederationStore(SqliteStore):
         """Return how often each client was refused for each reason."""
         rows = self._execute("SELECT client_id, reason, n_refused FROM refusals ORDER BY client_id, reason")
         return {(client_id, reason): n_refused for client_id, reason, n_refused in rows}
+
+    @contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (TypeError, ValueError) as error:
+            raise StoreError(
+                f"{SCHEMA.what} {self.path} is damaged, it holds {what} that cannot be read: {error}"
+            ) from None
 
     def _put_model(self, lineage_id: UUID, round_id: int, sha256: bytes, arrays: bytes) -> None:
         # A round that changed nothing gives its base again; the model then counts as the newer round's.

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmotion.host.recording_store import RecordingStore
+from fedmotion.host.recording_store import DamagedRecordingError, RecordingStore
 from fedmotion.host.released_model import LoadedModel
 from fedmotion.models.family import confusion, family
 from fedmotion.models.specification import Parameters, Specification
@@ -125,7 +125,11 @@ class Trainer:
         for recording_id in present:
             if recording_id in self._windows:
                 continue
-            recording = self._store.get(recording_id)
+            try:
+                recording = self._store.get(recording_id)
+            except DamagedRecordingError as error:
+                _log.warning("client=%s trains without one: %s", self._client_id, error)
+                continue
             if recording is not None:
                 window = window_at(
                     specification,

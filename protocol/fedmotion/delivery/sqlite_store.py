@@ -149,7 +149,7 @@ class SqliteStore:
         try:
             with self._lock:
                 return self._connection.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._in_words(error) from error
 
     def _number(self, statement: str) -> int:
@@ -207,9 +207,12 @@ class SqliteStore:
 
     def _is_new(self) -> bool:
         """Return whether the file is empty; raise where it is not ours or too new."""
-        version = self._number("PRAGMA user_version")
-        application_id = self._number("PRAGMA application_id")
-        if (version, application_id, self._number("SELECT count(*) FROM sqlite_schema")) == (0, 0, 0):
+        # In one statement, between whose parts no other program commits.
+        ((version, application_id, n_tables),) = self._execute(
+            "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_schema)"
+            " FROM pragma_user_version, pragma_application_id"
+        )
+        if (version, application_id, n_tables) == (0, 0, 0):
             return True
         if application_id != self._schema.application_id:
             raise StoreError(f"{self.path} is not {self._schema.what}: name another file, or move it away")
@@ -220,12 +223,14 @@ class SqliteStore:
             )
         return False
 
-    def _in_words(self, error: sqlite3.Error) -> StoreError:
-        why = _TROUBLES.get(_primary_code(error), "has a trouble")
+    def _in_words(self, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
+        # SQLite tells of a damaged schema by quoting it, which Python may fail to decode.
+        is_undecodable = isinstance(error, UnicodeDecodeError)
+        why = _IS_DAMAGED if is_undecodable else _TROUBLES.get(_primary_code(error), "has a trouble")
         return StoreError(f"{self._schema.what} {self.path} {why} ({error})")
 
 
-def _primary_code(error: sqlite3.Error) -> int:
+def _primary_code(error: Exception) -> int:
     """Return the low byte of an extended code (https://www.sqlite.org/rescode.html), else 0."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
