@@ -17,6 +17,9 @@ from fedmotion.aggregator.federation_store import FederationStore, RoundRecord
 from fedmotion.simulation.programs import Program
 from fedmotion.simulation.stage import free_port
 
+# A dozen processes, one after another.
+pytestmark = pytest.mark.timeout(200)
+
 N_ROUNDS = 3
 WAIT_S = 40.0
 

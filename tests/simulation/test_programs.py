@@ -14,10 +14,10 @@ def test_a_programs_lines_come_one_by_one_and_it_ends_with_the_block(tmp_path: P
 
 def test_a_program_that_ends_early_is_an_error_with_the_end_of_its_log(tmp_path: Path) -> None:
     with Program("board", ["sim-board", "--rate-hz", "5"], tmp_path) as program:
-        with pytest.raises(ProgramError, match="board ended early: .*the rate is 16 to 1000 Hz, got 5.0"):
+        with pytest.raises(ProgramError, match=r"board ended early: .*the rate is 16 to 1000 Hz, got 5\.0"):
             program.require_line(20.0)
         assert program.next_line(1.0) is None
-        with pytest.raises(ProgramError, match="board ended with status 2: .*the rate is 16 to 1000 Hz"):
+        with pytest.raises(ProgramError, match=r"board ended with status 2: .*the rate is 16 to 1000 Hz"):
             program.wait(5.0)
 
 

@@ -48,11 +48,11 @@ class MarkedProcess:
         """The command's own process id."""
         return self._process.pid
 
-    def wait(self, timeout_s: float = 50.0) -> int:
+    def wait(self, timeout_s: float = 150.0) -> int:
         """Return the exit status."""
         return self._process.wait(timeout_s)
 
-    def wait_for_output(self, text: str, timeout_s: float = 30.0) -> None:
+    def wait_for_output(self, text: str, timeout_s: float = 60.0) -> None:
         """Return once the command has printed `text`."""
         until_s = time.monotonic() + timeout_s
         while text not in self.output_path.read_text("utf-8"):
@@ -86,7 +86,7 @@ class MarkedProcess:
                 continue
         return found
 
-    def assert_nobody_is_left(self, timeout_s: float = 5.0) -> None:
+    def assert_nobody_is_left(self, timeout_s: float = 10.0) -> None:
         """Wait a moment for those who are just ending."""
         until_s = time.monotonic() + timeout_s
         while left := self.offspring():

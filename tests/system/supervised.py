@@ -142,7 +142,7 @@ class Federation:
     def programs(self) -> list[Supervised]:
         return [self.aggregator, *self.agents.values()]
 
-    def supervise(self, until: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    def supervise(self, until: Callable[[], bool], timeout_s: float = 90.0) -> None:
         """Start again what was killed, until something is so."""
         until_s = time.monotonic() + timeout_s
         while True:
@@ -161,7 +161,7 @@ class Federation:
         logs = (f"== {each.log_path.name}\n{each.log_path.read_text()[-1500:]}" for each in self.programs)
         return "\n".join((f"last rounds: {self.store.rounds()[-2:]}", *logs))
 
-    def run_to_the_end(self, timeout_s: float = 30.0) -> None:
+    def run_to_the_end(self, timeout_s: float = 90.0) -> None:
         """Supervise until all rounds are over and every client has its receipts and the last model."""
         self.supervise(self.is_over, timeout_s)
         for program in self.programs:

@@ -8,10 +8,14 @@ import random
 from pathlib import Path
 from typing import get_args
 
+import pytest
 from supervised import Federation
 
 from fedmotion.aggregator.service import POINTS
 from fedmotion.host.federated_client import Point
+
+# Each kill costs the start of an interpreter, which a busy machine takes its time for.
+pytestmark = pytest.mark.timeout(200)
 
 AGENT_POINTS: tuple[str, ...] = get_args(Point)
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from marked_process import MarkedProcess
 
+pytestmark = pytest.mark.timeout(200)
+
 CHECKOUT = Path(__file__).parents[2]
 PORTIONS = ("aggregator", "boards", "broker", "cli", "delivery", "host", "models", "protocol", "simulation")
 
