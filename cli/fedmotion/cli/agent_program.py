@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 import msgspec
 
+from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.host.agent import Agent
 from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.imu_stream import StreamCounters
 from fedmotion.host.marks import by_marks, read_marks
 from fedmotion.host.profile import find_profile
 from fedmotion.host.recogniser import Recognition
-from fedmotion.host.recording_store import Recording, StoreError
+from fedmotion.host.recording_store import Recording
 from fedmotion.host.released_model import LoadedModel
 from fedmotion.models.specification import pca_svm
 from fedmotion.protocol.identity import OTHER

@@ -9,9 +9,10 @@ import click
 
 from fedmotion.cli.agent_program import FINDING
 from fedmotion.cli.options import configuration_options, configure
+from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.profile import find_profile
-from fedmotion.host.recording_store import Recording, RecordingStore, StoreError
+from fedmotion.host.recording_store import Recording, RecordingStore
 from fedmotion.host.take_recording import record_takes
 
 
