@@ -90,6 +90,25 @@ def test_a_round_without_enough_updates_fails_by_name_and_the_next_one_succeeds(
     assert records(rig)[1:] == [(2, "statistics", "finished"), (3, "train", "finished")]
 
 
+def test_a_client_that_missed_the_model_gets_it_after_the_round_that_failed_without_it(
+    make_rig: Make,
+) -> None:
+    rig = make_rig(min_clients=2, n_rounds=1, evaluate_every=0, deadline_s=10)
+    rig.invite("ann", "bob")
+    bob = rig.clients["bob"]
+    take_model = bob._take_model
+    bob._take_model = lambda _event: None
+    rig.spin()
+    bob._take_model = take_model
+    rig.now_s += 10
+    rig.spin()
+    assert records(rig) == [(1, "statistics", "failed")]
+    assert bob.model is not None
+    rig.now_s += 5
+    rig.settle()
+    assert records(rig)[1:] == [(2, "statistics", "finished"), (3, "train", "finished")]
+
+
 def whole_run(make_rig: Make, **keys: Any) -> Any:
     rig = make_rig(min_clients=4, **keys)
     rig.invite("ann", "bob", "cid", "dee")

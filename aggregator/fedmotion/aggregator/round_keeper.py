@@ -34,6 +34,7 @@ class Batch:
     receipts: list[Receipt] = field(default_factory=list)
     is_greeting: bool = False
     has_new_model: bool = False
+    has_failed_round: bool = False
     has_new_round: bool = False
 
 
@@ -99,6 +100,7 @@ class RoundKeeper:
             elif isinstance(action, Fail):
                 logger.warning("round=%d kind=%s failed: %s", opened.round_id, opened.kind, action.reason)
                 self._store.fail_round(opened.round_id, action.reason)
+                batch.has_failed_round = True
             elif isinstance(action, Aggregate):
                 state = self.move(state, Aggregated(self._aggregate(opened, batch)), batch)
         return state

@@ -264,7 +264,9 @@ class Service:
             publisher.receipt(receipt)
         if batch.receipts:
             self._on_point("receipted")
-        has_model = batch.has_new_model or batch.is_greeting
+        # Again after a failure: nats-server loses a retained message to who subscribes in that very moment,
+        # and who has no model stays silent in every round that starts from it.
+        has_model = batch.has_new_model or batch.has_failed_round or batch.is_greeting
         if has_model:
             is_told &= publisher.model("round", self._current, self._store.arrays_of(self._current))
         if batch.has_new_round or batch.is_greeting:
