@@ -1,6 +1,7 @@
 """Performances of simulated people and of recorded takes, and their marks."""
 
 import json
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -163,6 +164,7 @@ def test_rests_between_takes_neither_jump_nor_move(takes: RecordedTakes) -> None
             "unit of ax is one of g, m/s2, .* got 'furlong'",
         ),
         ({"units": np.array(["deg/s"])}, "a column for each of columns and units"),
+        ({"fs_hz": np.full(12, 50.0)}, "fs_hz is one number for all takes, got 12"),
         ({"fs_hz": np.float64(0)}, "fs_hz is the takes' rate, above 0, got 0"),
         ({"offsets": np.arange(13)}, "offsets ascend from 0 to the 480 rows"),
         (
@@ -189,6 +191,27 @@ def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "text.npz").write_text("not an archive")
     with pytest.raises(ValueError, match=r"text\.npz"):
         load_takes(tmp_path / "text.npz")
+
+
+def test_a_damaged_archive_is_refused_or_read_as_it_was(tmp_path: Path, takes: RecordedTakes) -> None:
+    rng = random.Random(2)
+    with np.load(write_takes(tmp_path / "takes.npz")) as arrays:
+        np.savez_compressed(tmp_path / "packed.npz", **arrays)
+    whole = (tmp_path / "packed.npz").read_bytes()
+    n_refused = 0
+    for _ in range(200):
+        data = bytearray(whole)
+        for _ in range(rng.choice((1, 10))):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        (tmp_path / "damaged.npz").write_bytes(data[: rng.choice((len(data), rng.randrange(len(data))))])
+        try:
+            back = load_takes(tmp_path / "damaged.npz")
+        except ValueError as error:
+            assert "damaged.npz" in str(error)  # noqa: PT017 - some damages lie between the arrays
+            n_refused += 1
+        else:
+            np.testing.assert_array_equal(back.data, takes.data)
+    assert n_refused >= 150
 
 
 def test_missing_labels_subjects_and_takes_are_refused_with_what_there_is(takes: RecordedTakes) -> None:

@@ -45,8 +45,9 @@ def test_two_accounts_of_one_name_are_refused(tmp_path: Path) -> None:
         write_accounts(tmp_path, [ANNA, Account("anna", "x", "client", "other")])
 
 
-def test_a_damaged_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "accounts.json").write_text('[{"username": "Anna!"}]')
+@pytest.mark.parametrize("text", ['[{"username": "Anna!"}]', "", '[{"x": ' + "[" * 100_000, "\0" * 500])
+def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "accounts.json").write_text(text)
     with pytest.raises(ValueError, match=r"accounts\.json is a list of accounts"):
         read_accounts(tmp_path)
 

@@ -23,7 +23,7 @@ from fedmotion.delivery.retained_model import publish_retained
 from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.host.agent import Agent
 from fedmotion.host.configuration import AgentConfiguration
-from fedmotion.host.federated_client import Point
+from fedmotion.host.federated_client import AnsweredRound, Point
 from fedmotion.host.profile import Profile, join
 from fedmotion.host.recording_store import Recording, RecordingStore
 from fedmotion.host.released_model import LoadedModel
@@ -629,6 +629,19 @@ def test_a_profile_that_has_not_joined_cannot_become_an_agent(
 ) -> None:
     with pytest.raises(ValueError, match="fedmotion join FILE"):
         Agent(Profile(tmp_path), AgentConfiguration(), finding=specification)
+
+
+@pytest.mark.parametrize("kept", [b"", b"\0" * 50, b'{"x": ' + b"[" * 100_000, b'{"round_id": 3}', b"\xff"])
+def test_what_was_kept_of_an_answered_round_and_is_damaged_counts_for_nothing(
+    tmp_path: Path, kept: bytes
+) -> None:
+    path = tmp_path / "answered.json"
+    path.write_bytes(kept)
+    answered = AnsweredRound(path, FEDERATION_ID)
+    assert answered.round_id is None
+    answered.write(7)
+    assert AnsweredRound(path, FEDERATION_ID).round_id == 7
+    assert AnsweredRound(path, UUID(int=12)).round_id is None
 
 
 def test_an_outbox_that_another_program_holds_costs_a_round_and_not_the_agent(

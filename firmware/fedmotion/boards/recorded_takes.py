@@ -1,6 +1,5 @@
 """Recording files in npz: takes of labelled movement by several people, in SI units whatever the file has."""
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +73,9 @@ def load_takes(path: Path) -> RecordedTakes:
     name = path.name
     arrays = _load_arrays(path)
     axes = _si_axes(name, arrays)
-    rate_hz = float(arrays["fs_hz"])
+    if arrays["fs_hz"].size != 1:
+        raise ValueError(f"{name}: fs_hz is one number for all takes, got {arrays['fs_hz'].size}")
+    rate_hz = float(arrays["fs_hz"].item())
     if not (np.isfinite(rate_hz) and rate_hz > 0):
         raise ValueError(f"{name}: fs_hz is the takes' rate, above 0, got {rate_hz}")
     labels = tuple(check_label(str(label), f"{name}: a label") for label in arrays["label"])
@@ -95,7 +96,9 @@ def _load_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
         # Opened here because numpy leaves a damaged file open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in _KEYS if key in stored}
-    except (zipfile.BadZipFile, EOFError, AttributeError, TypeError, ValueError):
+    except OSError:
+        raise
+    except Exception:  # noqa: BLE001 - zip, zlib, tokenizer and more errors: each says that it is no npz
         # numpy's own sentence would advise to unpickle the file.
         raise ValueError(
             f"{path.name} is not an npz file of plain arrays (pickled ones are not read)"

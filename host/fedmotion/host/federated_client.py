@@ -80,7 +80,7 @@ class AnsweredRound:
     def _read(self) -> int | None:
         try:
             kept = msgspec.json.decode(self._path.read_bytes(), type=_Answered)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, RecursionError):
             return None
         return kept.round_id if kept.federation_id == self._federation_id else None
 

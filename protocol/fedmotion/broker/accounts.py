@@ -106,7 +106,7 @@ def read_accounts(directory: Path) -> tuple[Account, ...]:
         return ()
     try:
         return msgspec.json.decode(text, type=tuple[Account, ...])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise ValueError(f"{path} is a list of accounts, got something else: {error}") from None
 
 
