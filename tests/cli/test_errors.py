@@ -181,9 +181,9 @@ def test_a_damaged_store_is_one_sentence_for_everyone_who_opens_it(run: Run, fou
         ["record", "swipe", "--profile", "./anna", "--port", "socket://127.0.0.1:1"],
     ):
         status, error = run(*arguments)
-        assert status == 1, arguments
+        assert status == 2, arguments
         assert "damaged" in error
-        assert error.startswith("Error: ")
+        assert error.startswith("fedmotion: the ")
         assert len(error.splitlines()) == 1
 
 
@@ -192,7 +192,7 @@ def test_a_store_of_a_newer_version_is_said_to_be_one(run: Run, founded: Path) -
     with closing(sqlite3.connect(founded / "federation.sqlite")) as connection:
         connection.execute("PRAGMA user_version = 99")
     status, error = run("invite", "bert")
-    assert status == 1
+    assert status == 2
     assert "is of version 99" in error
     assert "newer fedmotion" in error
 

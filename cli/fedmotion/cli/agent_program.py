@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 import msgspec
 
-from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.host.agent import Agent
 from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.imu_stream import StreamCounters
@@ -34,19 +33,16 @@ def run_agent(configuration: AgentConfiguration, *, is_json: bool) -> None:
     if configuration.marks:
         marks = read_marks(Path(configuration.marks))
         labelling = by_marks(marks, is_other_recorded=configuration.is_other_recorded)
-    try:
-        agent = Agent(
-            find_profile(configuration.profile),
-            configuration,
-            finding=FINDING,
-            labelling=labelling,
-            on_recognition=tell,
-            on_recording=tell,
-            on_released=tell,
-            on_lost=tell,
-        )
-    except StoreError as error:
-        raise click.ClickException(str(error)) from None
+    agent = Agent(
+        find_profile(configuration.profile),
+        configuration,
+        finding=FINDING,
+        labelling=labelling,
+        on_recognition=tell,
+        on_recording=tell,
+        on_released=tell,
+        on_lost=tell,
+    )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: agent.stop())
     agent.run()

@@ -24,7 +24,6 @@ from fedmotion.broker.embedded import BrokerError, RunningBroker, start_broker
 from fedmotion.broker.paho_door import PahoDoor
 from fedmotion.cli.aggregator_folder import DATA_OPTION, AggregatorFolder
 from fedmotion.cli.options import configuration_options
-from fedmotion.delivery.sqlite_store import StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +56,7 @@ def command(data: Path, until_done: bool, **options: Any) -> None:
     try:
         with folder.open_store(configuration) as store, ExitStack() as stack:
             _serve(folder, configuration, store, stop, stack, until_done=until_done)
-    except (StoreError, BrokerError) as error:
+    except BrokerError as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -10,7 +10,6 @@ from fedmotion.broker.address import parse_address
 from fedmotion.broker.mosquitto_files import write_mosquitto_accounts
 from fedmotion.broker.private_file import write_private
 from fedmotion.cli.aggregator_folder import DATA_OPTION, AggregatorFolder, reachable
-from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.protocol.identity import check_client_id
 from fedmotion.protocol.invitation import encode_invitation
 
@@ -39,11 +38,8 @@ def command(client_id: str, data: Path, output: Path | None) -> None:
     if not path.parent.is_dir():
         # Before an earlier invitation ends for one that cannot be written.
         raise ValueError(f"{path} cannot be written: there is no folder {path.parent}")
-    try:
-        with folder.open_store(configuration) as store:
-            invitation = invite(store, client_id, **reachable(configuration))
-    except StoreError as error:
-        raise click.ClickException(str(error)) from None
+    with folder.open_store(configuration) as store:
+        invitation = invite(store, client_id, **reachable(configuration))
     write_private(path, encode_invitation(invitation))
     click.echo(
         f"{path}: for {client_id} of {invitation.federation}, broker {invitation.host}:{invitation.port}"

@@ -9,7 +9,6 @@ import click
 
 from fedmotion.cli.agent_program import FINDING
 from fedmotion.cli.options import configuration_options, configure
-from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.profile import find_profile
 from fedmotion.host.recording_store import Recording, RecordingStore
@@ -48,19 +47,16 @@ def command(label: str, takes: int, config: Path | None, **options: Any) -> None
         seconds = (recording.stop_us - recording.start_us) / 1e6
         click.echo(f"  {n_recorded}/{takes}  {label}, {seconds:.1f} s")
 
-    try:
-        with RecordingStore(profile.recordings, clock=time.time) as store:
-            click.echo(f"perform {label} {takes} times, resting a second in between (Ctrl-C ends)")
-            record_takes(
-                configuration,
-                store,
-                label,
-                takes,
-                finding=FINDING,
-                on_take=tell,
-                on_trouble=lambda reason: click.echo(reason, err=True),
-            )
-            counts = ", ".join(f"{count} {name}" for name, count in store.count_by_label().items())
-    except StoreError as error:
-        raise click.ClickException(str(error)) from None
+    with RecordingStore(profile.recordings, clock=time.time) as store:
+        click.echo(f"perform {label} {takes} times, resting a second in between (Ctrl-C ends)")
+        record_takes(
+            configuration,
+            store,
+            label,
+            takes,
+            finding=FINDING,
+            on_take=tell,
+            on_trouble=lambda reason: click.echo(reason, err=True),
+        )
+        counts = ", ".join(f"{count} {name}" for name, count in store.count_by_label().items())
     click.echo(f"{profile.directory} holds {counts}")
