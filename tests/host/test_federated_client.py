@@ -566,6 +566,14 @@ def test_presence_is_online_while_it_runs_and_offline_after_a_goodbye_or_a_death
     assert presences == [True, False, True, True, False]
 
 
+def test_an_empty_announcement_is_answered_with_online(world: World) -> None:
+    agent = world.start_agent()
+    world.settle(agent)
+    world.broker.inject(TOPICS.announcement, b"", retain=True)
+    world.settle(agent)
+    assert [presence.is_online for presence in world.aggregator.presence] == [True, True]
+
+
 def test_a_late_will_of_an_earlier_session_is_answered_with_online(world: World) -> None:
     first = world.start_agent()
     world.settle(first)

@@ -235,6 +235,9 @@ class FederatedClient:
     def _on_announcement(self, payload: bytes) -> None:
         if not payload:
             self._open = None
+            # What an aggregator says first. nats-server may have lost our presence to it, if it subscribed in
+            # the very moment of our coming.
+            self._publish_presence(is_online=True)
             return
         announcement, _ = decode_message(payload, Announcement)
         if announcement.federation_id != self._federation_id:
