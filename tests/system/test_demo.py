@@ -40,7 +40,7 @@ def test_simulated_people_teach_each_other_over_mosquitto(tmp_path: Path) -> Non
     assert {"n_performed", "n_correct", "n_missed", "n_false_alarms"} <= set(figures["recognised"])
     assert set(figures["board"]) == {"kind", "firmware_sha256", "n_frames", "n_bad", "n_dropped"}
     assert figures["n_rounds"] == 12
-    assert 0 < figures["seconds"] < 60
+    assert figures["seconds"] > 0
     alone = figures["accuracy"]["alone"]
     assert len(alone) == 4
     assert figures["accuracy"]["federated"] >= statistics.fmean(alone) + 0.1
