@@ -276,6 +276,27 @@ def test_run_serves_until_its_rounds_are_done(make_rig: Make) -> None:
     assert not rig.door.is_connected
 
 
+def test_run_tells_first_what_the_one_before_may_not_have_told(make_rig: Make) -> None:
+    rig = make_rig(min_clients=2, n_rounds=1)
+    rig.invite("ann", "bob")
+    rig.settle()
+    rig.stop()
+    rig.broker._retained.clear()
+    rig.start()
+    tick = rig.service.tick
+
+    def tick_and_deliver() -> float:
+        rig.broker.deliver()
+        return float(tick())
+
+    rig.service.tick = tick_and_deliver
+    rig.service.run(rig.events, threading.Event(), until_done=True)
+    rig.broker.deliver()
+    assert {"fedmotion/v1/gestures/model/round/0", "fedmotion/v1/gestures/model/released/0"} <= set(
+        rig.broker.retained
+    )
+
+
 def test_run_survives_an_event_that_breaks_it(make_rig: Make, caplog: pytest.LogCaptureFixture) -> None:
     rig = make_rig(min_clients=2)
     stop = threading.Event()

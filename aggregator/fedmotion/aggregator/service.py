@@ -126,13 +126,20 @@ class Service:
         is_over = next_kind(self._rules.schedule, self._state.progress) is None
         return is_over and self._state.open is None
 
+    @property
+    def _has_told(self) -> bool:
+        return self._state.is_connected and self._told_again_at_s is None
+
     def run(
         self, events: queue.SimpleQueue[Event], stop: threading.Event, *, until_done: bool = False
     ) -> None:
-        """Serve until `stop` is set, or with `until_done` until the last round finished; then say goodbye."""
+        """Serve until `stop` is set, then say goodbye; with `until_done` also once the last round is told.
+
+        One that is started again after its last commit tells first: the one before may not have.
+        """
         self._door.start()
         try:
-            while not stop.is_set() and not (until_done and self.is_done):
+            while not stop.is_set() and not (until_done and self.is_done and self._has_told):
                 self._survive(_next_batch(events, self.tick()))
         finally:
             self.close()
