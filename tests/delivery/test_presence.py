@@ -36,11 +36,22 @@ def test_the_late_will_of_an_old_session_does_not_take_the_new_one_down() -> Non
     assert book.receive("anna", offline(NEW))
 
 
-def test_a_repeated_word_of_an_old_session_does_not_bring_it_back() -> None:
+def test_an_old_session_that_outlives_the_new_one_is_there_again() -> None:
     book = PresenceBook()
-    for message in (online(OLD), online(NEW), offline(NEW), online(OLD)):
+    for message in (online(OLD), online(NEW), offline(NEW)):
         book.receive("anna", message)
     assert not book.is_online("anna")
+    assert book.receive("anna", online(OLD))
+    assert book.is_online("anna")
+    assert book.receive("anna", offline(OLD))
+    assert not book.is_online("anna")
+
+
+def test_a_repeated_word_of_an_old_session_does_not_replace_the_new_one() -> None:
+    book = PresenceBook()
+    for message in (online(OLD), online(NEW), online(OLD), offline(OLD)):
+        book.receive("anna", message)
+    assert book.is_online("anna")
 
 
 def test_a_session_comes_back_after_its_own_will() -> None:

@@ -87,6 +87,18 @@ def test_blocks_of_any_length_give_the_same_recordings(script: Script, block: Im
     assert [each.t_us.tolist() for each in pieces] == [each.t_us.tolist() for each in whole]
 
 
+@pytest.mark.parametrize("length", [2100, 2500, 3100])
+def test_blocks_longer_than_what_is_kept_of_the_past_lose_no_movement(length: int) -> None:
+    script = person_script(3, {"swipe_left": 12, "swipe_right": 12})
+    node = SimulatedNode(VirtualMpu6050(script.motion, seed=1), seed=1)
+    stream = ImuStream(node.receive)
+    stream.opened(0.0)
+    (block,) = stream.feed(node.advance(script.marks[-1].stop_us + 3_000_000), 0.0)
+    assert block.t_us[-1] - block.t_us[0] > 60_000_000
+    recordings = record(recorder(by_marks(marks_of(script))), block, length)
+    assert Counter(each.label for each in recordings) == {"swipe_left": 12, "swipe_right": 12}
+
+
 def test_movements_outside_the_marks_are_recorded_as_other_only_where_that_is_said(
     script: Script, block: ImuBlock
 ) -> None:

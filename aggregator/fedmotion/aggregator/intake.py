@@ -133,6 +133,8 @@ class Intake:
         if refusal is not None:
             verdict = "refused"
         reason = refusal.reason if refusal else ""
+        if verdict == "declined":
+            logger.info("client=%s round=%d declined: %r", header.client_id, header.round_id, header.declined)
         self._store.add_contribution(header, sha256, verdict, body=body, reason=reason)
         return _Verdict(sha256, header, refusal, Answered(header.client_id, verdict))
 

@@ -138,7 +138,14 @@ class RoundKeeper:
         except (ValueError, MessageError) as error:
             return f"not_aggregated: {error}"[:500]
         store.finish_round(opened.round_id, n_windows, model.sha256 if model else None, metrics)
-        logger.info("round=%d kind=%s finished n_windows=%d", opened.round_id, opened.kind, n_windows)
+        logger.info(
+            "round=%d kind=%s finished, %d windows of %d clients%s",
+            opened.round_id,
+            opened.kind,
+            n_windows,
+            len(opened.accepted),
+            f", accuracy {metrics['accuracy']:.3f}" if "accuracy" in metrics else "",
+        )
         if model is not None:
             batch.current = model
             batch.has_new_model = True

@@ -237,17 +237,19 @@ def _closed(state: State, reason: str, now_s: float, rules: Rules, actions: list
     opened = state.open
     if opened is None or not opened.is_closing:
         return state
+    progress = state.progress.after(opened.kind, is_finished=not reason)
     n_failed = 0
-    pause_s = rules.interval_s
+    # The pause stands before a train round that follows others; an evaluation belongs to what it evaluates.
+    has_pause = opened.kind != "statistics" and next_kind(rules.schedule, progress) == "train"
+    pause_s = rules.interval_s if has_pause else 0.0
     if reason:
         n_failed = state.n_failed + 1
         # 2**6 is beyond every sensible cap and keeps the float small after thousands of failures.
-        backoff_s = min(LONGEST_RETRY_S, rules.retry_s * 2.0 ** min(state.n_failed, 6))
-        pause_s = max(pause_s, backoff_s)
+        pause_s = min(LONGEST_RETRY_S, rules.retry_s * 2.0 ** min(state.n_failed, 6))
         actions.append(Fail(opened, reason))
     return replace(
         state,
-        progress=state.progress.after(opened.kind, is_finished=not reason),
+        progress=progress,
         open=None,
         not_before_s=now_s + pause_s,
         n_failed=n_failed,

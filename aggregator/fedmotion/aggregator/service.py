@@ -104,6 +104,7 @@ class Service:
         self._publisher = Publisher(door, federation, session)
         self._book = PresenceBook()
         self._unhandled: list[Event] = []
+        self._awaited = ""
         self._is_presence_due = False
         self._told_again_at_s: float | None = None
         self._retry_at_s: float | None = None
@@ -177,6 +178,7 @@ class Service:
         if batch.receipts or batch.has_new_round:
             self._on_point("committed")
         self._tell(batch)
+        self._say_what_is_awaited()
 
     def tick(self) -> float:
         """Do what is due and return the seconds until the next tick is."""
@@ -193,6 +195,26 @@ class Service:
             self.handle_all(())
             wake_s = self._retry_at_s if self._retry_at_s is not None else wake_at_s(self._state, self._rules)
         return _LONGEST_WAIT_S if wake_s is None else min(max(wake_s - self._clock(), 0.0), _LONGEST_WAIT_S)
+
+    def _say_what_is_awaited(self) -> None:
+        """Log, once, why no round is open, so that nobody has to guess what a quiet aggregator does."""
+        state, rules = self._state, self._rules
+        awaited = ""
+        kind = next_kind(rules.schedule, state.progress)
+        if state.open is None and state.is_connected:
+            wait_s = state.not_before_s - self._clock()
+            if kind is None:
+                awaited = "all rounds are done"
+            elif len(state.eligible) < rules.min_clients:
+                online = ", ".join(sorted(state.eligible)[:10]) or "none"
+                awaited = (
+                    f"waiting for clients: {len(state.eligible)} of {rules.min_clients} online ({online})"
+                )
+            elif wait_s > 1:
+                awaited = f"the next {kind} round comes in {wait_s:.0f} s"
+        if awaited and awaited.rstrip(" s0123456789") != self._awaited:
+            logger.info("%s", awaited)
+        self._awaited = awaited.rstrip(" s0123456789")
 
     def _survive(self, events: list[Event]) -> None:
         """Handle a batch; what nobody foresaw is logged and harms the event that raised it only."""

@@ -245,7 +245,7 @@ class Agent:
 
     def _on_block(self, block: ImuBlock) -> None:
         for recognition in self.recogniser.feed(block):
-            _log.info(
+            _log.debug(
                 "t=%.3f s recognised %s, margin %.2f, round=%d",
                 recognition.start_us / 1e6,
                 recognition.activity,
@@ -272,7 +272,7 @@ class Agent:
         self.recogniser.swap(model)
         # Elsewhere: neither the stream nor the round that is open by now waits for the disk.
         self._submit(lambda: self._keep(model.round_id, message))
-        _log.info("round=%d released model in use", model.round_id)
+        _log.debug("round=%d released model in use", model.round_id)
         self._start_board()
         self._on_released_model(model)
 

@@ -22,6 +22,9 @@ from fedmotion.protocol.serial_frames import N_AXES, Hello
 KEEP_US = 20_000_000
 """How far back the stream is kept: the longest movement that can be recorded, with its context."""
 
+_SLICE = 64
+"""Samples that are taken at once: few enough to span a fraction of KEEP_US at every rate."""
+
 _REST_BEFORE_US = 300_000
 """A movement found sooner after a stretch's beginning was under way already; finding it takes up to 0.2 s."""
 
@@ -72,11 +75,13 @@ class Recorder:
             recordings = self.flush()
             self._begins_us = int(block.t_us[0])
         self._node = block.node
-        self._past.append(block.t_us, block.counts)
-        self._waiting.extend(self._windows.feed(block.t_us, block.samples))
-        last_us = int(block.t_us[-1])
-        while self._waiting and self._waiting[0].stop_us + CONTEXT_US <= last_us:
-            recordings += self._cut(self._waiting.popleft())
+        # A block may be longer than what is kept of the past, where a board plays faster than we read.
+        for first in range(0, len(block.t_us), _SLICE):
+            t_us = block.t_us[first : first + _SLICE]
+            self._past.append(t_us, block.counts[first : first + _SLICE])
+            self._waiting.extend(self._windows.feed(t_us, block.samples[first : first + _SLICE]))
+            while self._waiting and self._waiting[0].stop_us + CONTEXT_US <= int(t_us[-1]):
+                recordings += self._cut(self._waiting.popleft())
         return recordings
 
     def flush(self) -> list[Recording]:

@@ -6,6 +6,7 @@ The only module that imports pyserial. It knows bytes, never frames.
 import contextlib
 import errno
 import logging
+import re
 import select
 import socket
 import threading
@@ -175,9 +176,11 @@ class SerialPort:
             except OSError as error:
                 reason = _reason(self._port, error)
             else:
-                retry_s = self._first_retry_s
-                last_reason = ""
-                reason = self._read_until_lost(link)
+                has_read, reason = self._read_until_lost(link)
+                if has_read:
+                    # One that opens and gives nothing is no board that came back: no haste with it.
+                    retry_s = self._first_retry_s
+                    last_reason = ""
             if self._is_closing.is_set():
                 return
             if reason != last_reason:
@@ -186,7 +189,9 @@ class SerialPort:
             self._is_closing.wait(retry_s)
             retry_s = min(2 * retry_s, self._longest_retry_s)
 
-    def _read_until_lost(self, link: _Link) -> str:
+    def _read_until_lost(self, link: _Link) -> tuple[bool, str]:
+        """Return whether anything came, and why no more does."""
+        has_read = False
         with self._link_lock:
             self._link = link
         try:
@@ -194,16 +199,18 @@ class SerialPort:
             while not self._is_closing.is_set():
                 data = link.read()
                 if data:
+                    has_read = True
                     self._on_event(Bytes(data))
         except (OSError, TypeError) as error:
             # pyserial raises TypeError where its descriptor vanished within a read.
-            return f"{self._port} went away ({error}): plug the board in again, it is found by itself"
+            reason = f"{self._port} went away ({error}): plug the board in again, it is found by itself"
+            return has_read, reason
         finally:
             with self._link_lock:
                 self._link = None
                 with contextlib.suppress(OSError):
                     link.close()
-        return ""
+        return has_read, ""
 
 
 def check_port(port: str) -> str:
@@ -212,6 +219,11 @@ def check_port(port: str) -> str:
         raise ValueError("a port is a device such as /dev/ttyUSB0 or socket://HOST:PORT, got nothing")
     if port.startswith("socket:"):
         _host_and_port(port)
+    elif re.fullmatch(r"(tcp:)?([\w.-]+:)?\d+", port):
+        number = port.rpartition(":")[2]
+        raise ValueError(
+            f"a TCP line is socket://HOST:PORT, got {port!r}: did you mean socket://127.0.0.1:{number}?"
+        )
     return port
 
 

@@ -9,9 +9,10 @@ from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.marks import always
 from fedmotion.host.recorder import Recorder
 from fedmotion.host.recording_store import Recording, RecordingStore
-from fedmotion.host.serial_port import Lost, SerialEvent
+from fedmotion.host.serial_port import Lost, Opened, SerialEvent
 from fedmotion.models.specification import Specification
 
+SILENCE_S = 15.0
 _TICK_S = 0.25
 
 
@@ -37,7 +38,8 @@ def record_takes(
     on_take
         Told of each recording and of how many there are then.
     on_trouble
-        Told in words when the port goes or cannot be opened; waiting goes on.
+        Told in words when the port opens, goes or cannot be opened, and after each SILENCE_S without a
+        take; waiting goes on.
     should_stop
         Asked several times a second; ends the recording early.
 
@@ -54,9 +56,13 @@ def record_takes(
     )
     board = BoardLine(configuration.port, configuration.baud, events.put, open_port=open_port)
     n_recorded = 0
+    last_take_s = clock()
     board.start()
     try:
         while n_recorded < n_takes and not should_stop():
+            if clock() - last_take_s > SILENCE_S:
+                last_take_s = clock()
+                on_trouble(_why_nothing(board))
             try:
                 event = events.get(timeout=_TICK_S)
             except queue.Empty:
@@ -65,13 +71,25 @@ def record_takes(
             recordings: list[Recording] = []
             for block in board.handle(event, clock()):
                 recordings += recorder.feed(block)
+            if isinstance(event, Opened):
+                on_trouble(f"{configuration.port} is open")
             if isinstance(event, Lost):
                 on_trouble(event.reason)
                 recordings += recorder.flush()
             for recording in recordings:
                 if n_recorded < n_takes and store.add(recording):
                     n_recorded += 1
+                    last_take_s = clock()
                     on_take(recording, n_recorded)
     finally:
         board.close()
     return n_recorded
+
+
+def _why_nothing(board: BoardLine) -> str:
+    counters = board.stream.counters
+    if not board.is_open:
+        return "still waiting for the board"
+    if not counters.n_samples:
+        return f"no sample from the board in {SILENCE_S:.0f} s: {board.stream.complaint or 'it is silent'}"
+    return f"no movement in {SILENCE_S:.0f} s; the board streams ({counters.n_samples} samples so far)"

@@ -74,8 +74,8 @@ class PresenceBook:
             self._entries[name] = _Entry(presence.session, presence.is_online, [])
         elif presence.session == entry.session:
             entry.is_online = presence.is_online
-        elif presence.session in entry.superseded or not presence.is_online:
-            logger.info("client=%s late presence of an old session ignored", name)
+        elif not presence.is_online or (presence.session in entry.superseded and entry.is_online):
+            logger.debug("client=%s late presence of an old session ignored", name)
         else:
             superseded = [*entry.superseded, entry.session][-_MAX_SUPERSEDED:]
             self._entries[name] = _Entry(presence.session, is_online=True, superseded=superseded)
