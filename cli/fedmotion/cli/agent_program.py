@@ -43,6 +43,10 @@ def run_agent(configuration: AgentConfiguration, *, is_json: bool) -> None:
         on_released=tell,
         on_lost=tell,
     )
+    if agent.recogniser.round_id is None and not is_json:
+        click.echo(
+            "no model yet: gestures are recognised once the federation has released its first", err=True
+        )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: agent.stop())
     agent.run()

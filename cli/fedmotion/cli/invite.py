@@ -39,11 +39,14 @@ def command(client_id: str, data: Path, output: Path | None) -> None:
         # Before an earlier invitation ends for one that cannot be written.
         raise ValueError(f"{path} cannot be written: there is no folder {path.parent}")
     with folder.open_store(configuration) as store:
+        is_again = client_id in {client.client_id for client in store.clients()}
         invitation = invite(store, client_id, **reachable(configuration))
     write_private(path, encode_invitation(invitation))
     click.echo(
         f"{path}: for {client_id} of {invitation.federation}, broker {invitation.host}:{invitation.port}"
     )
+    if is_again:
+        click.echo(f"{client_id} was invited before: that invitation ends now, this one must be joined")
     if configuration.broker:
         own = parse_address(configuration.broker)
         accounts = [Account(client_id, invitation.password, "client", invitation.federation)]

@@ -13,6 +13,7 @@ from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.profile import find_profile
 from fedmotion.host.recording_store import Recording, RecordingStore
 from fedmotion.host.take_recording import record_takes
+from fedmotion.models.statistics import MIN_WINDOWS
 
 
 @click.command(
@@ -56,7 +57,14 @@ def command(label: str, takes: int, config: Path | None, **options: Any) -> None
             takes,
             finding=FINDING,
             on_take=tell,
-            on_trouble=lambda reason: click.echo(reason, err=True),
+            on_trouble=lambda reason: click.echo(f"  {reason}", err=True),
+            on_open=lambda: click.echo(f"  {configuration.port} is open", err=True),
         )
+        n_takes = sum(store.count_by_label().values())
         counts = ", ".join(f"{count} {name}" for name, count in store.count_by_label().items())
     click.echo(f"{profile.directory} holds {counts}")
+    if n_takes < MIN_WINDOWS:
+        n_more = MIN_WINDOWS - n_takes
+        click.echo(
+            f"a federation's first round needs {MIN_WINDOWS} takes in all, of any label: {n_more} more"
+        )

@@ -73,6 +73,13 @@ def command(
 ) -> None:
     """Be a board without hardware: a virtual MPU6050 on a wrist, on a port like a real board's."""
     stop = threading.Event()
+
+    def announce(address: str) -> None:
+        click.echo(address)
+        begin = "now" if starts_at_once else "when this port is first opened"
+        end = "ends" if exit_at_end else "rests for ever: start it again for more"
+        click.echo(f"person {person} performs {begin}, then {end}", err=True)
+
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     run(
@@ -91,7 +98,7 @@ def command(
         marks_path=marks,
         starts_at_once=starts_at_once,
         exit_at_end=exit_at_end,
-        announce=click.echo,
+        announce=announce,
         stop=stop,
     )
 

@@ -25,6 +25,7 @@ def record_takes(
     finding: Specification,
     on_take: Callable[[Recording, int], object],
     on_trouble: Callable[[str], object],
+    on_open: Callable[[], object] = lambda: None,
     should_stop: Callable[[], bool] = lambda: False,
     open_port: OpenPort = open_serial_port,
     clock: Callable[[], float] = time.monotonic,
@@ -38,8 +39,10 @@ def record_takes(
     on_take
         Told of each recording and of how many there are then.
     on_trouble
-        Told in words when the port opens, goes or cannot be opened, and after each SILENCE_S without a
-        take; waiting goes on.
+        Told in words when the port goes or cannot be opened, and after each SILENCE_S without a take;
+        waiting goes on.
+    on_open
+        Told when the port opens.
     should_stop
         Asked several times a second; ends the recording early.
 
@@ -72,7 +75,7 @@ def record_takes(
             for block in board.handle(event, clock()):
                 recordings += recorder.feed(block)
             if isinstance(event, Opened):
-                on_trouble(f"{configuration.port} is open")
+                on_open()
             if isinstance(event, Lost):
                 on_trouble(event.reason)
                 recordings += recorder.flush()

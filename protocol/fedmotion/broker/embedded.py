@@ -286,7 +286,7 @@ def _check_free(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise BrokerError(
-                f"no broker can listen on {host}:{port} ({error.strerror}): use another"
+                f"no broker can listen on {host}:{port} ({error.strerror}): choose another port"
             ) from None
 
 

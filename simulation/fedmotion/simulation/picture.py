@@ -30,7 +30,7 @@ def draw(result: DemoResult, activities: Sequence[str], title: str) -> Figure:
     top, *rows = figure.subplots(n_rows + 1, 1, height_ratios=[2.0, *([1.0] * n_rows)], squeeze=True)
     _draw_rounds(top, result)
     for index, row in enumerate(rows):
-        _draw_stream(row, result, colours, index * _ROW_S, is_last=index == n_rows - 1)
+        _draw_stream(row, result, colours, index * _ROW_S, is_first=index == 0, is_last=index == n_rows - 1)
     score = result.recognised
     rows[0].set_title(
         f"The newcomer's stream: {score.n_correct} of {score.n_performed} gestures recognised, "
@@ -62,7 +62,9 @@ def _draw_rounds(axes: Axes, result: DemoResult) -> None:
         label=f"federated {result.federated:.2f}",
         zorder=3,
     )
-    axes.axhline(result.pooled, color=_COLOURS[2], ls="--", label=f"all data pooled {result.pooled:.2f}")
+    axes.axhline(
+        result.pooled, color=_COLOURS[2], lw=6, alpha=0.4, label=f"all data pooled {result.pooled:.2f}"
+    )
     mean = float(np.mean(list(result.alone.values())))
     for alone in result.alone.values():
         axes.axhline(alone, color=_GREY, lw=0.8, alpha=0.6)
@@ -79,18 +81,25 @@ def _draw_rounds(axes: Axes, result: DemoResult) -> None:
 
 
 def _draw_stream(
-    axes: Axes, result: DemoResult, colours: dict[str, str], start_s: float, *, is_last: bool
+    axes: Axes,
+    result: DemoResult,
+    colours: dict[str, str],
+    start_s: float,
+    *,
+    is_first: bool,
+    is_last: bool,
 ) -> None:
     motion = result.script.motion
     inside = (motion.t_s >= start_s) & (motion.t_s < start_s + _ROW_S)
-    for axis, (_, colour) in enumerate(_AXIS_NAMES):
-        axes.plot(motion.t_s[inside], motion.specific_force_mps2[inside, axis], color=colour, lw=0.7)
+    for axis, (name, colour) in enumerate(_AXIS_NAMES):
+        force = motion.specific_force_mps2[inside, axis]
+        axes.plot(motion.t_s[inside], force, color=colour, lw=0.7, label=f"a{name}")
     low, high = motion.specific_force_mps2.min() - 2, motion.specific_force_mps2.max() + 2
     for mark in result.script.marks:
         axes.axvspan(
             mark.start_us / 1e6,
             mark.stop_us / 1e6,
-            color=colours.get(mark.label, "#E4E4E4"),
+            color=colours.get(mark.label, "#B8B8B8"),
             alpha=0.22,
             lw=0,
         )
@@ -99,6 +108,8 @@ def _draw_stream(
         truth = OTHER if index is None else result.script.marks[index].label
         _flag(axes, decision, colours[decision.activity], high, is_right=truth == decision.activity)
     axes.set(xlim=(start_s, start_s + _ROW_S), ylim=(low, high + 0.25 * (high - low)), ylabel="m/s²")
+    if is_first:
+        axes.legend(loc="lower right", ncols=3, fontsize=7, framealpha=0.9)
     if is_last:
         axes.set_xlabel("seconds   (shade: performed, grey is other movement; flag: recognised, ✗ wrongly)")
 
