@@ -24,7 +24,7 @@ def test_a_program_that_ends_early_is_an_error_with_the_end_of_its_log(tmp_path:
 def test_a_program_that_falls_silent_is_an_error(tmp_path: Path) -> None:
     with Program("board", ["sim-board", "--port", "tcp:0"], tmp_path) as program:
         program.require_line(20.0)
-        with pytest.raises(ProgramError, match=r"board said nothing for 0 s: its log .*board\.log is empty"):
+        with pytest.raises(ProgramError, match="board said nothing for 0 s: "):
             program.require_line(0.05)
         with pytest.raises(ProgramError, match="board still runs after 0 s"):
             program.wait(0.05)
