@@ -75,6 +75,7 @@ class Aggregator:
     def __init__(self, broker: MemoryBroker) -> None:
         self.gives_receipts = True
         self.verdict: str = "accepted"
+        self.text = ""
         self.arrived: list[Arrived] = []
         self.presence: list[Presence] = []
         self.announcement = b""
@@ -137,6 +138,7 @@ class Aggregator:
             client_id="ada",
             contribution_sha256=arrived.sha256,
             verdict=self.verdict,  # type: ignore[arg-type]  # one of the two
+            text=self.text,
         )
         self._door.publish(TOPICS.receipt("ada"), encode_message(receipt))
 
@@ -502,6 +504,58 @@ def test_a_rounds_model_that_needs_a_newer_program_is_declined_with_the_reason(
     full.settle(agent)
     (arrived,) = full.aggregator.arrived
     assert "update fedmotion" in arrived.header.declined
+
+
+def test_an_older_refusal_is_no_answer_to_a_later_round_of_the_same_arrays(
+    full: World,
+    model_message: Callable[..., bytes],
+    basis_parameters: Parameters,
+    model_sha256: bytes,
+    round_model: bytes,
+) -> None:
+    agent = full.start_agent()
+    full.aggregator.publish_model("round", model_message(basis_parameters, "round", specification_version=2))
+    full.aggregator.announce("train", model_sha256, 1, lineage_id=UUID(int=23))
+    full.settle(agent)
+    assert full.aggregator.arrived == []
+    # The same arrays as another model: refused once, good the next time, and the round waits for it.
+    full.aggregator.publish_model("round", round_model)
+    full.settle(agent)
+    full.aggregator.announce("train", model_sha256, 2)
+    full.settle(agent)
+    (arrived,) = full.aggregator.arrived
+    assert (arrived.header.round_id, arrived.header.declined) == (2, "")
+
+
+def test_a_round_of_another_lineage_is_declined_until_the_owner_joins_again(
+    full: World, model_message: Callable[..., bytes], basis_parameters: Parameters, model_sha256: bytes
+) -> None:
+    agent = full.start_agent()
+    for round_id, lineage in enumerate((22, 23), start=1):
+        message = model_message(basis_parameters, "round", lineage_id=UUID(int=lineage))
+        full.aggregator.publish_model("round", message)
+        full.aggregator.announce("train", model_sha256, round_id, lineage_id=UUID(int=lineage))
+        full.settle(agent)
+    join(full.profile, encode_invitation(INVITATION).encode())
+    full.aggregator.announce("train", model_sha256, 3, lineage_id=UUID(int=23))
+    full.settle(agent)
+    first, declined, rejoined = full.aggregator.arrived
+    assert (first.header.declined, rejoined.header.declined) == ("", "")
+    assert "its owner must join again" in declined.header.declined
+    assert declined.arrays == {}
+
+
+def test_what_others_say_is_one_line_in_the_log(
+    full: World, round_model: bytes, model_sha256: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    full.aggregator.verdict = "refused"
+    full.aggregator.text = "\x1b[31mno\nINFO all is well"
+    agent = full.start_agent()
+    full.aggregator.publish_model("round", round_model)
+    full.aggregator.announce("train", model_sha256)
+    full.settle(agent)
+    assert r"refused:  '\x1b[31mno\nINFO all is well'" in caplog.text
+    assert "\x1b" not in caplog.text
 
 
 def test_the_released_model_is_used_kept_and_found_again_without_a_broker(

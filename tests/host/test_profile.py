@@ -44,6 +44,17 @@ def test_a_new_file_for_the_same_client_renews_address_and_password(tmp_path: Pa
     )
 
 
+def test_joining_again_is_the_consent_to_a_new_lineage(tmp_path: Path) -> None:
+    profile = Profile(tmp_path)
+    join(profile, invitation_bytes())
+    profile.disclosed.write_bytes(b"{}")
+    with pytest.raises(ValueError, match="this is no invitation"):
+        join(profile, b"\xff")
+    assert profile.disclosed.exists()
+    join(profile, invitation_bytes())
+    assert not profile.disclosed.exists()
+
+
 @pytest.mark.parametrize("changes", [{"client_id": "bob"}, {"federation_id": UUID(int=6)}])
 def test_a_profile_is_one_clients_of_one_federation(tmp_path: Path, changes: dict[str, object]) -> None:
     profile = Profile(tmp_path)

@@ -99,13 +99,111 @@ def test_evaluation_counts_true_against_decided(
     assert answer.metrics == {"accuracy": 1.0}
 
 
+def test_an_evaluation_of_fewer_than_twenty_windows_is_declined(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel
+) -> None:
+    fill(store, takes[:19])
+    trainer = Trainer(store, "ada")
+    declined = trainer.answer(announcement("evaluate", model), model)
+    assert declined.declined.startswith("an evaluation needs at least 20 windows")
+    assert (declined.arrays, declined.metrics) == ({}, {})
+    fill(store, takes[19:20])
+    assert trainer.answer(announcement("evaluate", model), model).n_windows == 20
+
+
+@pytest.mark.parametrize("kind", ["statistics", "train", "evaluate"])
+def test_the_first_answer_pins_lineage_and_specification_for_every_kind_of_round_and_each_restart(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel, kind: RoundKind, tmp_path: Path
+) -> None:
+    fill(store, takes)
+    assert Trainer(store, "ada").answer(announcement(kind, model), model).declined == ""
+    assert (tmp_path / "disclosed.json").exists()
+    other_lineage = dataclasses.replace(model, lineage_id=UUID(int=23))
+    shorter = msgspec.structs.replace(model.specification, window_length=16)
+    other_specification = dataclasses.replace(model, specification=shorter)
+    asked: tuple[RoundKind, ...] = ("statistics", "train", "evaluate")
+    for round_id, again in enumerate(asked, start=2):
+        trainer = Trainer(store, "ada")
+        declined = trainer.answer(announcement(again, other_lineage, round_id), other_lineage)
+        assert declined.declined.startswith(
+            "this client takes part in another lineage; its owner must join again"
+        )
+        declined = trainer.answer(announcement(again, other_specification, round_id), other_specification)
+        assert "another specification" in declined.declined
+        assert declined.arrays == {}
+        assert trainer._cuts == {}
+        assert trainer.answer(announcement(again, model, round_id), model).declined == ""
+
+
+def test_what_is_declined_pins_nothing(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel, tmp_path: Path
+) -> None:
+    fill(store, takes[:5])
+    assert Trainer(store, "ada").answer(announcement("statistics", model), model).declined
+    assert Trainer(store, "ada").answer(announcement("evaluate", model), model).declined
+    assert not (tmp_path / "disclosed.json").exists()
+
+
+def test_what_was_disclosed_and_cannot_be_read_lets_nothing_out(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel, tmp_path: Path
+) -> None:
+    fill(store, takes)
+    (tmp_path / "disclosed.json").write_bytes(b"{")
+    with pytest.raises(ValueError, match=r"disclosed.json is damaged .* join again"):
+        Trainer(store, "ada").answer(announcement("train", model), model)
+
+
+def test_statistics_asked_again_are_of_the_same_windows_until_twenty_more_have_come(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel
+) -> None:
+    fill(store, takes[:20])
+    first = Trainer(store, "ada").answer(announcement("statistics", model), model)
+    fill(store, takes[20:])
+    more = [dataclasses.replace(take, board_id=take.board_id + 1) for take in takes]
+    fill(store, more[:11])
+    again = Trainer(store, "ada").answer(announcement("statistics", model, 2), model)
+    assert again.n_windows == 20
+    for name, array in first.arrays.items():
+        np.testing.assert_array_equal(again.arrays[name], array)
+    fill(store, more[11:12])
+    larger = Trainer(store, "ada").answer(announcement("statistics", model, 3), model)
+    assert larger.n_windows == 40
+
+
+def test_no_statistics_after_a_deletion_even_where_another_recording_has_the_deleted_ones_id(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel
+) -> None:
+    fill(store, takes[:20])
+    assert Trainer(store, "ada").answer(announcement("statistics", model), model).n_windows == 20
+    last = store.recording_ids()[-1]
+    store.remove(last)
+    fill(store, takes[20:21])
+    assert store.recording_ids()[-1] == last
+    declined = Trainer(store, "ada").answer(announcement("statistics", model, 2), model)
+    assert declined.declined.startswith("recordings were deleted here since the last statistics")
+
+
+def test_what_is_beyond_the_budget_is_declined_before_a_window_is_cut(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel
+) -> None:
+    fill(store, takes)
+    trainer = Trainer(store, "ada")
+    for settings, reason in (
+        (TrainSettings(n_epochs=10_000), "at most 1000 epochs a round, got 10000"),
+        (TrainSettings(n_epochs=1_000, batch_size=1), "these settings ask for 84000"),
+    ):
+        round_ = msgspec.structs.replace(announcement("train", model), settings=settings)
+        assert reason in trainer.answer(round_, model).declined
+    assert trainer._cuts == {}
+
+
 def test_without_recordings_it_declines(store: RecordingStore, model: LoadedModel) -> None:
     answer = Trainer(store, "ada").answer(announcement("train", model), model)
     assert answer.declined == "there are no recordings here yet"
 
 
 def test_labels_that_the_federation_does_not_have_stand_for_nothing(
-    store: RecordingStore, takes: list[Recording], model: LoadedModel
+    store: RecordingStore, takes: list[Recording], model: LoadedModel, caplog: pytest.LogCaptureFixture
 ) -> None:
     fill(store, [dataclasses.replace(take, label="wave") for take in takes[:5]])
     trainer = Trainer(store, "ada")
@@ -114,7 +212,8 @@ def test_labels_that_the_federation_does_not_have_stand_for_nothing(
     fill(store, takes[5:])
     answer = trainer.answer(announcement("train", model, 2), model)
     assert answer.n_windows == 23
-    assert answer.metrics["n_unused"] == 5.0
+    assert "n_unused" not in answer.metrics
+    assert "client=ada round=2 recordings without a place in this federation: wave (5)" in caplog.text
     local = trainer.local_windows(model.specification)
     assert local.n_unknown == {"wave": 5}
     assert len(local.labels) == 23
@@ -126,18 +225,18 @@ def test_windows_are_cut_once_and_follow_the_store_and_the_specification(
     fill(store, takes[:3])
     trainer = Trainer(store, "ada")
     first = trainer.local_windows(model.specification)
-    kept = [window for _, window in trainer._windows.values()]
+    kept = [cut.window for cut in trainer._cuts.values()]
     fill(store, takes[3:5])
     store.remove(store.recording_ids()[0])
     second = trainer.local_windows(model.specification)
     assert len(first.windows) == 3
     assert len(second.windows) == 4
     np.testing.assert_array_equal(second.windows[:2], first.windows[1:])
-    assert next(window for _, window in trainer._windows.values()) is kept[1]
+    assert next(cut.window for cut in trainer._cuts.values()) is kept[1]
     # Other labels need no new windows; another length does.
     renamed = msgspec.structs.replace(model.specification, activities=("left", "swipe_right", "other"))
     trainer.local_windows(renamed)
-    assert next(window for _, window in trainer._windows.values()) is kept[1]
+    assert next(cut.window for cut in trainer._cuts.values()) is kept[1]
     longer = pca_svm(("swipe_left", "swipe_right", "other"), n_components=8, window_length=128)
     assert trainer.local_windows(longer).windows.shape == (4, 128, 6)
 

@@ -91,6 +91,12 @@ def offline_will(invitation: Invitation, session: UUID) -> Will:
     return Will(topic, presence_message(invitation.client_id, session, is_online=False))
 
 
+def _shown(said: object) -> str:
+    """Return what somebody else said so that a terminal takes it for one line of text, bounded."""
+    text = str(said)
+    return (text if text.isprintable() else repr(text))[:_MAX_REASON]
+
+
 class FederatedClient:
     """One client of one federation.
 
@@ -143,7 +149,8 @@ class FederatedClient:
         self._round_box = ModelMailbox(self._topics, "round")
         self._released_box = ModelMailbox(self._topics, "released")
         self._round_model: LoadedModel | None = None
-        self._refused_model: tuple[bytes, str] = (b"", "")
+        # The lineage and SHA-256 of the last round's model, where it was refused, and why.
+        self._refused_model: tuple[UUID, bytes, str] | None = None
         self._open: Announcement | None = None
         self._working_on: int | None = None
         self._has_seen_itself = False
@@ -197,16 +204,18 @@ class FederatedClient:
                 self._on_connected(now_s)
             case Disconnected(reason):
                 self.is_connected = False
-                _log.warning("client=%s no broker: %s", self._id, reason)
+                _log.warning("client=%s no broker: %s", self._id, _shown(reason))
             case Refused(reason):
                 self.is_connected = False
-                _log.error("client=%s the broker refuses this client: %s", self._id, reason)
+                _log.error("client=%s the broker refuses this client: %s", self._id, _shown(reason))
             case Received(topic, payload):
                 try:
                     self._on_message(topic, payload)
                 except MessageError as error:
                     self.counters["bad_messages"] += 1
-                    _log.warning("client=%s topic=%s message dropped: %s", self._id, topic, error)
+                    _log.warning(
+                        "client=%s topic=%s message dropped: %s", self._id, _shown(topic), _shown(error)
+                    )
             case WorkDone():
                 self._on_answer(event, now_s)
 
@@ -269,10 +278,12 @@ class FederatedClient:
             or model.sha256 != announcement.model_sha256
             or model.lineage_id != announcement.lineage_id
         ):
-            sha256, reason = self._refused_model
-            if sha256 == announcement.model_sha256:
+            if self._refused_model is None:
+                return
+            lineage_id, sha256, reason = self._refused_model
+            if (lineage_id, sha256) == (announcement.lineage_id, announcement.model_sha256):
                 self._working_on = round_id
-                self._on_work_done(WorkDone(round_id, Answer(declined=reason[:_MAX_REASON])))
+                self._on_work_done(WorkDone(round_id, Answer(declined=reason)))
             return
         self._working_on = round_id
 
@@ -327,7 +338,11 @@ class FederatedClient:
         self.counters[f"contributions_{receipt.verdict}"] += 1
         if receipt.verdict == "refused":
             _log.warning(
-                "client=%s round=%d refused: %s %s", self._id, receipt.round_id, receipt.reason, receipt.text
+                "client=%s round=%d refused: %s %s",
+                self._id,
+                receipt.round_id,
+                receipt.reason,
+                _shown(receipt.text),
             )
         self._on_point("receipted")
 
@@ -349,13 +364,16 @@ class FederatedClient:
         self._door.publish(self._topics.presence(self._id), message, retain=True)
 
     def _on_round_model(self, message: bytes) -> None:
+        self._refused_model = None
         try:
             self._round_model = load_model(message, federation_id=self._federation_id, purpose="round")
         except MessageError as error:
             self.counters["models_refused"] += 1
             # Where its header can be read the round can be declined at once, and nobody waits for us.
-            self._refused_model = (decode_message(message, Model)[0].model_sha256, str(error))
-            _log.warning("client=%s the round's model is refused: %s", self._id, error)
+            header, _ = decode_message(message, Model)
+            reason = _shown(error)
+            self._refused_model = (header.lineage_id, header.model_sha256, reason)
+            _log.warning("client=%s the round's model is refused: %s", self._id, reason)
         self._begin()
 
     def _on_released_model(self, message: bytes) -> None:

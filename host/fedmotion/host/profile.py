@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fedmotion.broker.address import Address
 from fedmotion.broker.private_file import write_private
+from fedmotion.host.disclosure import FILE_NAME
 from fedmotion.protocol.identity import check_client_id
 from fedmotion.protocol.invitation import Invitation, decode_invitation
 
@@ -45,6 +46,11 @@ class Profile:
     def answered(self) -> Path:
         """Which round was answered last, so that a restart does not train for it again."""
         return self.directory / "answered.json"
+
+    @property
+    def disclosed(self) -> Path:
+        """Which lineage this client answers for, and what it has told of its recordings."""
+        return self.directory / FILE_NAME
 
     @property
     def authority(self) -> Path:
@@ -123,7 +129,8 @@ def parse_invitation(data: bytes) -> Invitation:
 def join(profile: Profile, data: bytes) -> Invitation:
     """Make `profile` that of the invitation in `data`, and return it.
 
-    Joining again with a new file for the same client renews address and password.
+    Joining again with a file for the same client renews address and password, and is its owner's consent to
+    a new lineage: what was disclosed before no longer binds.
 
     Raises
     ------
@@ -142,4 +149,5 @@ def join(profile: Profile, data: bytes) -> Invitation:
     if invitation.tls_ca:
         write_private(profile.authority, invitation.tls_ca)
     write_private(profile.invitation, data)
+    profile.disclosed.unlink(missing_ok=True)
     return invitation

@@ -1,17 +1,29 @@
 """Answers rounds from the local recordings: statistics, training and evaluation on windows cut from them.
 
-The recordings stay here; what an answer holds is all that leaves the house.
+The recordings stay here; what an answer holds is all that leaves the house, and `disclosure` has the last
+word on whether there is one.
 """
 
 import hashlib
 import logging
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from fedmotion.host.disclosure import (
+    FILE_NAME,
+    Disclosed,
+    DisclosureFile,
+    choose_statistics,
+    first_disclosed,
+    why_not_this_lineage,
+    why_too_much_memory,
+    why_too_much_work,
+)
 from fedmotion.host.recording_store import DamagedRecordingError, RecordingStore
 from fedmotion.host.released_model import LoadedModel
 from fedmotion.models.family import confusion, family
@@ -27,13 +39,15 @@ _log = logging.getLogger(__name__)
 class LocalWindows:
     """What this client can train on.
 
-    `windows`, float32 (n, window_length, 6), and `labels`, int64 (n,), the index of each one's activity.
+    `windows`, float32 (n, window_length, 6), `labels`, int64 (n,), the index of each one's activity, and
+    `takes`, what names each one's recording for good: an id may be used again after a deletion.
     `n_unknown` counts by label the recordings whose label the specification does not have: they stand
     for nothing, least of all for `other`.
     """
 
     windows: NDArray[np.float32]
     labels: NDArray[np.int64]
+    takes: tuple[str, ...]
     n_unknown: Counter[str]
 
 
@@ -54,32 +68,54 @@ def training_seed(settings_seed: int, round_id: int, client_id: str) -> int:
     return int.from_bytes(digest[:4], "big")
 
 
-class Trainer:
-    """Works on the recordings of one store; windows are cut once and kept between rounds."""
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    label: str
+    take: str
+    window: NDArray[np.float32]
 
-    def __init__(self, store: RecordingStore, client_id: str) -> None:
+
+class Trainer:
+    """Works on the recordings of one store; windows are cut once and kept between rounds.
+
+    What it discloses is kept in the file `disclosed`, by default the profile's, beside the recordings.
+    """
+
+    def __init__(self, store: RecordingStore, client_id: str, disclosed: Path | None = None) -> None:
         self._store = store
         self._client_id = client_id
+        self._file = DisclosureFile(disclosed or store.path.with_name(FILE_NAME))
         self._cut_for: tuple[float, int] | None = None
-        # By recording: its label and its window.
-        self._windows: dict[int, tuple[str, NDArray[np.float32]]] = {}
+        self._cuts: dict[int, _Cut] = {}
 
     def local_windows(self, specification: Specification) -> LocalWindows:
         """Return the windows of all recordings whose label `specification` has."""
         self._refresh(specification)
         index_of = {activity: index for index, activity in enumerate(specification.activities)}
-        known = [(index_of[label], window) for label, window in self._windows.values() if label in index_of]
+        known = [cut for cut in self._cuts.values() if cut.label in index_of]
         windows = np.empty((len(known), specification.window_length, 6), dtype=np.float32)
-        for position, (_, window) in enumerate(known):
-            windows[position] = window
+        for position, cut in enumerate(known):
+            windows[position] = cut.window
         return LocalWindows(
             windows,
-            np.array([index for index, _ in known], dtype=np.int64),
-            Counter(label for label, _ in self._windows.values() if label not in index_of),
+            np.array([index_of[cut.label] for cut in known], dtype=np.int64),
+            tuple(cut.take for cut in known),
+            Counter(cut.label for cut in self._cuts.values() if cut.label not in index_of),
         )
 
     def answer(self, announcement: Announcement, model: LoadedModel) -> Answer:
-        """Return this client's answer to the round, computed from `model`; reproducible to the bit."""
+        """Return this client's answer to the round, computed from `model`; reproducible to the bit.
+
+        Raises
+        ------
+        ValueError, OSError
+            If what was disclosed before cannot be read, or what this answer discloses not be kept.
+        """
+        kept = self._file.read()
+        asked = first_disclosed(announcement.lineage_id, model.specification)
+        declined = why_not_this_lineage(kept, asked) or self._why_beyond_budget(announcement, model)
+        if declined:
+            return Answer(declined=declined)
         local = self.local_windows(model.specification)
         if local.n_unknown:
             _log.warning(
@@ -90,13 +126,27 @@ class Trainer:
             )
         if len(local.windows) == 0:
             return Answer(declined=_why_nothing(local))
+        discloses = kept or asked
         match announcement.round_kind:
             case "statistics":
-                return _statistics(model, local)
+                answer, discloses = _statistics(model, local, discloses)
             case "train":
-                return self._train(announcement, model, local)
+                answer = self._train(announcement, model, local)
             case "evaluate":
-                return _evaluate(model, local)
+                answer = _evaluate(model, local)
+        if not answer.declined and discloses != kept:
+            # Before the answer leaves: a crash may forget an answer, never a disclosure.
+            self._file.write(discloses)
+        return answer
+
+    def _why_beyond_budget(self, announcement: Announcement, model: LoadedModel) -> str:
+        """Return why this is not even begun; known from counts alone, before a window is cut."""
+        n_by_label = self._store.count_by_label()
+        too_much = why_too_much_memory(model.specification, sum(n_by_label.values()))
+        if too_much or announcement.round_kind != "train":
+            return too_much
+        n_windows = sum(n_by_label.get(activity, 0) for activity in model.specification.activities)
+        return why_too_much_work(announcement.settings, model.specification, n_windows)
 
     def _train(self, announcement: Announcement, model: LoadedModel, local: LocalWindows) -> Answer:
         settings: TrainSettings = msgspec.structs.replace(
@@ -106,24 +156,23 @@ class Trainer:
         result = family(model.specification.family).train(
             model.specification, model.parameters, local.windows, local.labels, settings
         )
-        n_unused = float(local.n_unknown.total())
         return Answer(
             arrays=dict(result.trained),
             n_windows=len(local.windows),
             n_steps=result.n_steps,
-            metrics={**result.metrics, "n_unused": n_unused} if n_unused else dict(result.metrics),
+            metrics=dict(result.metrics),
         )
 
     def _refresh(self, specification: Specification) -> None:
         cut_for = (specification.rate_hz, specification.window_length)
         if cut_for != self._cut_for:
-            self._windows.clear()
+            self._cuts.clear()
             self._cut_for = cut_for
         present = self._store.recording_ids()
-        for gone in self._windows.keys() - set(present):
-            del self._windows[gone]
+        for gone in self._cuts.keys() - set(present):
+            del self._cuts[gone]
         for recording_id in present:
-            if recording_id in self._windows:
+            if recording_id in self._cuts:
                 continue
             try:
                 recording = self._store.get(recording_id)
@@ -137,21 +186,30 @@ class Trainer:
                     recording.samples(),
                     recording.centre_us,
                 )
-                self._windows[recording_id] = (recording.label, window)
+                take = recording.take_sha256().hex()
+                self._cuts[recording_id] = _Cut(recording.label, take, window)
 
 
-def _statistics(model: LoadedModel, local: LocalWindows) -> Answer:
-    n_windows = len(local.windows)
-    if n_windows < MIN_WINDOWS:
-        return Answer(
-            declined=f"statistics need at least {MIN_WINDOWS} windows, so that none shows by itself; "
-            f"here are {n_windows}"
-        )
-    moments = family(model.specification.family).moments(model.specification, local.windows)
-    return Answer(arrays=moments.arrays(), n_windows=n_windows)
+def _statistics(model: LoadedModel, local: LocalWindows, disclosed: Disclosed) -> tuple[Answer, Disclosed]:
+    """Return the answer, and what is disclosed once it is out."""
+    index_of = {take: index for index, take in enumerate(local.takes)}
+    try:
+        chosen = choose_statistics(local.takes, disclosed.statistics)
+    except ValueError as reason:
+        return Answer(declined=str(reason)), disclosed
+    windows = local.windows[[index_of[name] for name in chosen]]
+    moments = family(model.specification.family).moments(model.specification, windows)
+    answer = Answer(arrays=moments.arrays(), n_windows=len(windows))
+    return answer, msgspec.structs.replace(disclosed, statistics=chosen)
 
 
 def _evaluate(model: LoadedModel, local: LocalWindows) -> Answer:
+    n_windows = len(local.windows)
+    if n_windows < MIN_WINDOWS:
+        return Answer(
+            declined=f"an evaluation needs at least {MIN_WINDOWS} windows, so that none shows by itself; "
+            f"here are {n_windows}"
+        )
     counts = confusion(
         family(model.specification.family),
         model.specification,
@@ -159,7 +217,6 @@ def _evaluate(model: LoadedModel, local: LocalWindows) -> Answer:
         local.windows,
         local.labels,
     )
-    n_windows = len(local.windows)
     return Answer(
         arrays={"confusion": counts},
         n_windows=n_windows,
