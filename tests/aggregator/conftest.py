@@ -41,10 +41,10 @@ SPECIFICATION = Specification(
     n_features=3,
     n_components=2,
     arrays=(
-        ArraySpecification("mean", (3,), "float64", "basis"),
+        ArraySpecification("mean", (3,), "float64", "basis", 100.0),
         ArraySpecification("scale", (3,), "float64", "basis"),
         ArraySpecification("components", (2, 3), "float64", "basis"),
-        ArraySpecification("coef", (3, 2), "float32", "trained"),
+        ArraySpecification("coef", (3, 2), "float32", "trained", 1000.0),
         ArraySpecification("intercept", (3,), "float64", "trained"),
     ),
 )

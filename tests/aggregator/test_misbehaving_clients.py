@@ -79,6 +79,8 @@ TRAIN: list[tuple[str, Evil, str]] = [
     ("NaN", with_value("coef", np.nan), "not_finite"),
     ("infinity", with_value("intercept", np.inf), "not_finite"),
     ("numbers that could overflow", with_value("intercept", 1e300), "not_finite"),
+    ("a plane beyond its limit", with_value("coef", 1e30), "implausible"),
+    ("one just beyond its limit", with_value("coef", -1000.1), "implausible"),
     ("no windows", changed(n_windows=0), "bad_count"),
     ("a count beyond belief", changed(n_windows=10**9), "bad_count"),
     ("the largest count", changed(n_windows=2**53), "bad_count"),
@@ -95,6 +97,8 @@ STATISTICS: list[tuple[str, Evil, str]] = [
     ("too few windows", changed(n_windows=19), "bad_count"),
     ("a scatter that is not symmetric", with_value("scatter", -1.0), "malformed"),
     ("NaN", with_value("mean", np.nan), "not_finite"),
+    ("a mean beyond the sensor", with_value("mean", -100.5), "implausible"),
+    ("a variance beyond the sensor", with_value("scatter", 30 * 100.5**2), "implausible"),
 ]
 EVALUATE: list[tuple[str, Evil, str]] = [
     ("negative counts", with_arrays(lambda a: {"confusion": a["confusion"] - 1}), "bad_count"),

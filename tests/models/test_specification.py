@@ -39,6 +39,24 @@ def test_what_pca_svm_says_of_itself() -> None:
     ]
 
 
+def test_limits_are_of_what_clients_send_and_travel_with_the_specification() -> None:
+    limits = {array.name: array.limit for array in SPECIFICATION.arrays}
+    assert limits == {"mean": 1000, "scale": 0, "components": 0, "coef": 1000, "intercept": 1000}
+    assert json.loads(encode_specification(SPECIFICATION))["arrays"][3]["limit"] == 1000
+
+
+def test_arrays_of_pca_svm_without_their_limits_are_refused() -> None:
+    arrays = json.loads(encode_specification(SPECIFICATION))["arrays"]
+    for array in arrays:
+        del array["limit"]
+    with pytest.raises(ValueError, match=r"coef \(3, 25\) float64 trained within 1000.*, got mean"):
+        decode_specification(changed(arrays=arrays))
+    for limit in (float("nan"), float("inf")):
+        array = ArraySpecification("w", (1,), "float64", "trained", limit)
+        with pytest.raises(ValueError, match="limit of array 'w' is finite"):
+            check_specification(msgspec.structs.replace(SPECIFICATION, family="later", arrays=(array,)))
+
+
 def test_a_specification_survives_its_bytes() -> None:
     assert decode_specification(encode_specification(SPECIFICATION)) == SPECIFICATION
     labels = ("wischen nach links", "\u00fcber", "\u5de6", "other")
@@ -117,6 +135,8 @@ def shaped(*shapes: list[int], name: str = "w") -> list[dict[str, Any]]:
         # The product of these wraps to 0 in 64 bits.
         (shaped([2**23] * 8), f"at most 16000000 parameters, got {2**184}"),
         (shaped([3]) + shaped([3]), "arrays have distinct names"),
+        ([{**shaped([3])[0], "limit": -1.0}], "limit of array 'w0' is finite and not negative, got -1.0"),
+        ([{**shaped([3])[0], "limit": "1"}], "not readable"),
         (shaped([3], name="\n"), "an array's name"),
     ],
 )

@@ -87,6 +87,14 @@ def test_moments_survive_the_way_to_the_aggregator() -> None:
     assert set(moments.arrays()) == {array.name for array in moment_arrays(SPECIFICATION)}
 
 
+def test_a_scatter_of_features_within_their_limit_is_within_its_own() -> None:
+    mean, scatter = moment_arrays(SPECIFICATION, 40)
+    assert (mean.limit, scatter.limit) == (1000, 40e6)
+    signs = np.random.default_rng(1).permuted(np.tile([-1.0, 1.0], (N_FEATURES, 20)), axis=1).T
+    assert np.abs(moments_of(1000 * signs).scatter).max() == 40e6
+    assert [array.limit for array in moment_arrays(SPECIFICATION)] == [1000, 0]
+
+
 def test_moments_of_axes_that_stand_still_are_taken() -> None:
     rows = drawn(40)
     rows[:, :10] = 9.80665

@@ -64,10 +64,12 @@ def confusion_arrays(specification: Specification) -> tuple[ArraySpecification, 
     return (ArraySpecification("confusion", shape, "int64", "trained"),)
 
 
-def expected_arrays(specification: Specification, kind: RoundKind) -> tuple[ArraySpecification, ...]:
-    """Return the arrays that a contribution to a round of `kind` holds."""
+def expected_arrays(
+    specification: Specification, kind: RoundKind, n_windows: int = 0
+) -> tuple[ArraySpecification, ...]:
+    """Return the arrays that a contribution of `n_windows` windows to a round of `kind` holds."""
     if kind == "statistics":
-        return moment_arrays(specification)
+        return moment_arrays(specification, n_windows)
     if kind == "evaluate":
         return confusion_arrays(specification)
     return specification.of_role("trained")
@@ -145,7 +147,7 @@ def check_body(
     """Return why the arrays of a contribution may not be summed with the others'."""
     if header.declined:
         return Refusal("malformed", "whoever declines sends no arrays") if arrays else None
-    expected = expected_arrays(specification, header.round_kind)
+    expected = expected_arrays(specification, header.round_kind, header.n_windows)
     if refusal := _check_arrays(arrays, expected):
         return refusal
     if header.round_kind == "statistics":
@@ -175,6 +177,11 @@ def _check_arrays(arrays: Mapping[str, Array], expected: tuple[ArraySpecificatio
         if given.dtype.kind == "f" and not bool((np.abs(given) <= LARGEST_NUMBER).all()):
             return Refusal(
                 "not_finite", f"array {array.name!r} is finite and of at most {LARGEST_NUMBER:.4g}"
+            )
+        if array.limit and not bool(((given >= -array.limit) & (given <= array.limit)).all()):
+            return Refusal(
+                "implausible",
+                f"array {array.name!r} is within +-{array.limit:g}, got {np.abs(given).max():.4g}",
             )
     return None
 

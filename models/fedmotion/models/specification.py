@@ -22,18 +22,30 @@ MAX_PARAMETERS = 16_000_000
 _N_FEATURES = N_AXES * (N_STATISTICS + N_PIECES + N_FFT_BINS)
 _MIN_WINDOW_LENGTH = max(N_PIECES, 2 * N_FFT_BINS + 1)
 
+_FEATURE_LIMIT = 1000.0
+"""No feature of pca_svm is beyond what is sensed: at most 16 g = 157 m/s2 and 2000 degrees/s = 35 rad/s."""
+
+_PLANE_LIMIT = 1000.0
+"""The optimum's norm is at most 1 / sqrt(alpha), 32 with pca_svm's alpha of 1e-3 (Shalev-Shwartz, Singer &
+Srebro 2007, "Pegasos", theorem 1); what training passes through on its way there is given room."""
+
 Dtype = Literal["float32", "float64", "int64"]
 Array = NDArray[Any]  # of one of Dtype: which one is known where the specification is read
 Parameters = dict[str, Array]
 
 
 class ArraySpecification(msgspec.Struct, frozen=True):
-    """One named array; a `basis` comes from a statistics round and is frozen, `trained` ones are averaged."""
+    """One named array; a `basis` comes from a statistics round and is frozen, `trained` ones are averaged.
+
+    No client's contribution holds a number beyond +-`limit`; 0 is no limit. Of a basis, only that of its
+    `mean` is asked for: see `statistics.moment_arrays`.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: Dtype
     role: Literal["basis", "trained"]
+    limit: float = 0.0
 
     @property
     def n_elements(self) -> int:
@@ -172,6 +184,8 @@ def _check_arrays(specification: Specification) -> None:
         check_label(array.name, "an array's name")
         if not 1 <= len(array.shape) <= 8 or any(not 1 <= length <= MAX_PARAMETERS for length in array.shape):
             raise ValueError(f"array {array.name!r} has 1 to 8 axes of positive length, got {array.shape}")
+        if not 0 <= array.limit < math.inf:
+            raise ValueError(f"limit of array {array.name!r} is finite and not negative, got {array.limit}")
     n_parameters = sum(array.n_elements for array in specification.arrays)
     if n_parameters > MAX_PARAMETERS:
         raise ValueError(f"a model has at most {MAX_PARAMETERS} parameters, got {n_parameters}")
@@ -179,11 +193,11 @@ def _check_arrays(specification: Specification) -> None:
 
 def _pca_svm_arrays(n_classes: int, n_components: int) -> tuple[ArraySpecification, ...]:
     return (
-        ArraySpecification("mean", (_N_FEATURES,), "float64", "basis"),
+        ArraySpecification("mean", (_N_FEATURES,), "float64", "basis", _FEATURE_LIMIT),
         ArraySpecification("scale", (_N_FEATURES,), "float64", "basis"),
         ArraySpecification("components", (n_components, _N_FEATURES), "float64", "basis"),
-        ArraySpecification("coef", (n_classes, n_components), "float64", "trained"),
-        ArraySpecification("intercept", (n_classes,), "float64", "trained"),
+        ArraySpecification("coef", (n_classes, n_components), "float64", "trained", _PLANE_LIMIT),
+        ArraySpecification("intercept", (n_classes,), "float64", "trained", _PLANE_LIMIT),
     )
 
 
@@ -208,4 +222,8 @@ def _check_pca_svm(specification: Specification) -> None:
 
 
 def _in_words(arrays: tuple[ArraySpecification, ...]) -> str:
-    return ", ".join(f"{array.name} {array.shape} {array.dtype} {array.role}" for array in arrays)
+    return ", ".join(
+        f"{array.name} {array.shape} {array.dtype} {array.role}"
+        + (f" within {array.limit:g}" if array.limit else "")
+        for array in arrays
+    )

@@ -54,12 +54,20 @@ def moments_of(features: NDArray[np.float64]) -> Moments:
     return Moments(len(features), mean, deviations.T @ deviations)
 
 
-def moment_arrays(specification: Specification) -> tuple[ArraySpecification, ...]:
-    """Return what a statistics contribution holds."""
+def moment_arrays(specification: Specification, n_windows: int = 0) -> tuple[ArraySpecification, ...]:
+    """Return what a statistics contribution of `n_windows` windows holds.
+
+    The limit of the basis's `mean` is one of the features themselves. Features within +-limit have a
+    variance of at most limit^2 (Popoviciu's inequality), so a scatter, whose diagonal bounds it, is within
+    n_windows limit^2.
+    """
     n_features = specification.n_features
+    limit = next((array.limit for array in specification.of_role("basis") if array.name == "mean"), 0.0)
     return (
-        ArraySpecification("mean", (n_features,), "float64", "basis"),
-        ArraySpecification("scatter", (n_features, n_features), "float64", "basis"),
+        ArraySpecification("mean", (n_features,), "float64", "basis", limit),
+        ArraySpecification(
+            "scatter", (n_features, n_features), "float64", "basis", n_windows * limit * limit
+        ),
     )
 
 

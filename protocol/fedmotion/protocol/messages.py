@@ -24,6 +24,7 @@ RefusalReason = Literal[
     "malformed",
     "oversized",
     "not_finite",
+    "implausible",
     "wrong_shape",
     "wrong_dtype",
     "bad_count",
