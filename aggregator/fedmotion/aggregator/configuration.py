@@ -117,7 +117,7 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
     max_windows: Annotated[
         int,
         Said(description="the largest `n_windows` that is believed of one client; larger ones are refused"),
-    ] = 1_000_000
+    ] = 100_000
     n_models_kept: Annotated[
         int,
         Said(
