@@ -39,16 +39,16 @@ _log = logging.getLogger(__name__)
 class LocalWindows:
     """What this client can train on.
 
-    `windows`, float32 (n, window_length, 6), `labels`, int64 (n,), the index of each one's activity, and
-    `takes`, what names each one's recording for good: an id may be used again after a deletion.
+    `windows`, float32 (n, window_length, 6), and `labels`, int64 (n,), the index of each one's activity.
     `n_unknown` counts by label the recordings whose label the specification does not have: they stand
-    for nothing, least of all for `other`.
+    for nothing, least of all for `other`. `takes` names each window's recording for good, where windows
+    are of a store: an id may be used again after a deletion.
     """
 
     windows: NDArray[np.float32]
     labels: NDArray[np.int64]
-    takes: tuple[str, ...]
     n_unknown: Counter[str]
+    takes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,8 @@ class Trainer:
         return LocalWindows(
             windows,
             np.array([index_of[cut.label] for cut in known], dtype=np.int64),
-            tuple(cut.take for cut in known),
             Counter(cut.label for cut in self._cuts.values() if cut.label not in index_of),
+            tuple(cut.take for cut in known),
         )
 
     def answer(self, announcement: Announcement, model: LoadedModel) -> Answer:
