@@ -16,6 +16,7 @@ from fedmotion.aggregator.rounds import (
     OpenRound,
     RoundEvent,
     Rules,
+    Silence,
     State,
     Ticked,
     select_cohort,
@@ -149,13 +150,96 @@ def test_failed_rounds_are_named_wait_longer_each_time_and_never_give_their_id_a
         assert isinstance(actions[0], Fail)
         assert actions[0].reason == (
             "too_few_updates: the deadline passed with 0 accepted of at least 2; "
-            "0 declined, 0 refused, 3 silent"
+            "0 declined, 0 refused, 3 silent (ann, bob, cid)"
         )
         pauses.append(state.not_before_s - now_s)
         now_s = state.not_before_s
         state, actions = step(state, Ticked(), now_s, RULES)
         assert names(actions) == ["Announce"]
     assert pauses == [5.0, 10.0, 20.0, 40.0, 60.0, 60.0]
+
+
+FOUR = replace(RULES, schedule=Schedule(has_statistics=False, n_rounds=0, evaluate_every=0))
+
+
+def played(state: State, answering: set[str], rules: Rules = FOUR) -> tuple[State, OpenRound]:
+    """The state after the open round closed with `answering` accepted, and that round."""
+    assert state.open is not None
+    round_ = state.open
+    now_s = round_.deadline_at_s - rules.deadline_s
+    for client in sorted(answering & set(round_.cohort)):
+        state, actions = step(state, Answered(client, "accepted"), now_s, rules)
+    if answering < set(round_.cohort):
+        state, actions = step(state, Ticked(), round_.deadline_at_s, rules)
+    assert names(actions) == ["Aggregate"]
+    state, _ = step(state, Aggregated(), round_.deadline_at_s, rules)
+    return state, round_
+
+
+def opened_to_four(rules: Rules = FOUR) -> State:
+    state, _ = step(State(), Eligible(ALL | {"dee"}), 0.0, rules)
+    return step(state, Linked(True), 0.0, rules)[0]
+
+
+def test_a_silent_client_is_left_out_of_ever_more_rounds_while_the_others_are_enough() -> None:
+    state = opened_to_four()
+    invited: list[int] = []
+    for _ in range(220):
+        state, round_ = played(state, set(ALL))
+        if "dee" in round_.cohort:
+            invited.append(round_.round_id)
+    # Twice at once, then after 1, 2, 4 ... and at most 64 rounds without it.
+    assert invited == [1, 2, 4, 7, 12, 21, 38, 71, 136, 201]
+    assert state.silences == (Silence("dee", 10, 201 + 64),)
+
+
+@pytest.mark.parametrize("verdict", ["accepted", "declined", "refused"])
+def test_any_answer_ends_a_silence(verdict: str) -> None:
+    state = opened_to_four()
+    for _ in range(3):
+        state, round_ = played(state, set(ALL))
+    assert round_.cohort == ("ann", "bob", "cid")
+    assert state.silences == (Silence("dee", 2, 3),)
+    assert state.open is not None
+    assert state.open.cohort == ("ann", "bob", "cid", "dee")
+    state, _ = step(state, Answered("dee", verdict), 180.0, FOUR)  # type: ignore[arg-type]  # literals of the table
+    assert state.silences == ()
+
+
+def test_silence_counts_in_rounds_that_waited_and_is_that_of_rounds_in_a_row() -> None:
+    rules = replace(FOUR, quorum=3)
+    state = opened_to_four(rules)
+    for client in sorted(ALL):
+        state, _ = step(state, Answered(client, "accepted"), 1.0, rules)
+    assert state.open is not None
+    assert state.open.is_closing
+    assert state.silences == ()
+    state = opened_to_four()
+    for answering in (ALL, ALL | {"dee"}, ALL, ALL | {"dee"}):
+        state, round_ = played(state, set(answering))
+        assert "dee" in round_.cohort
+    assert state.silences == ()
+
+
+def test_the_silent_are_invited_all_the_same_where_the_others_are_too_few() -> None:
+    state = opened_to_four()
+    for _ in range(3):
+        state, round_ = played(state, {"ann", "bob"})
+        assert round_.cohort == ("ann", "bob", "cid", "dee")
+    state, round_ = played(state, {"ann", "bob", "cid"})
+    assert state.open is not None
+    assert state.open.cohort == ("ann", "bob", "cid")
+
+
+def test_a_failure_names_the_first_ten_of_the_silent() -> None:
+    state, _ = step(State(), Linked(True), 0.0, RULES)
+    state, _ = step(state, Eligible(frozenset(f"c{index:02}" for index in range(12))), 0.0, RULES)
+    state, actions = step(state, Ticked(), 60.0, RULES)
+    assert isinstance(actions[0], Fail)
+    assert actions[0].reason.endswith(
+        "12 silent (c00, c01, c02, c03, c04, c05, c06, c07, c08, c09 and 2 more)"
+    )
+    assert [each.n_rounds for each in state.silences] == [1] * 12
 
 
 def test_a_result_that_cannot_be_aggregated_fails_the_round() -> None:
@@ -312,3 +396,43 @@ def test_walks_with_crashes_at_any_step_record_every_round_once(seed: int) -> No
     assert sorted(ledger.closed) == ledger.ids
     assert ledger.progress.n_trained == 4
     assert state.progress == ledger.progress
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_walks_with_silent_clients_never_leave_out_whom_a_round_needs_nor_who_answers(seed: int) -> None:
+    rng = random.Random(seed)
+    rules = replace(FOUR, min_clients=rng.choice([2, 3, 5]))
+    clients = {f"c{index}": rng.choice([0.0, 0.3, 0.9, 1.0, 1.0]) for index in range(6)}
+    state, _ = step(State(), Linked(True), 0.0, rules)
+    now_s, n_spared, n_needed, n_open = 0.0, 0, 0, 0
+    for _ in range(300):
+        online = frozenset(client for client in clients if rng.random() < 0.9)
+        silences = state.silences
+        state, actions = step(state, Eligible(online), now_s, rules)
+        for action in actions:
+            assert isinstance(action, Announce)
+            round_ = action.round
+            n_open += 1
+            benched = {each.client_id for each in silences if each.benched_to_round_id >= round_.round_id}
+            is_enough = len(online - benched) >= rules.min_clients
+            assert set(round_.cohort) == (online - benched if is_enough else online)
+            n_spared += is_enough and bool(benched & online)
+            n_needed += not is_enough and bool(benched & online)
+        assert all(clients[each.client_id] < 1 for each in state.silences)
+        assert [each.client_id for each in state.silences] == sorted({e.client_id for e in state.silences})
+        if state.open is None:
+            now_s = max(now_s, state.not_before_s)
+            continue
+        answering = [name for name in state.open.cohort if rng.random() < clients[name]]
+        events: list[RoundEvent] = [Answered(name, "accepted") for name in answering]
+        for event in [*events, Ticked()]:
+            now_s += rules.deadline_s if isinstance(event, Ticked) else 0.0
+            if state.open is not None and not state.open.is_closing:
+                state, actions = step(state, event, now_s, rules)
+        if state.open is not None and state.open.is_closing:
+            # The next one opens with the next event, once it is known who is online then.
+            state, _ = step(replace(state, eligible=frozenset()), Aggregated(), now_s, rules)
+        else:
+            state = replace(state, eligible=frozenset())
+    assert n_open > 100
+    assert n_spared + n_needed > 0 or all(chance >= 0.9 for chance in clients.values())

@@ -90,6 +90,23 @@ def test_a_round_without_enough_updates_fails_by_name_and_the_next_one_succeeds(
     assert records(rig)[1:] == [(2, "statistics", "finished"), (3, "train", "finished")]
 
 
+def test_a_client_that_is_online_and_silent_is_named_and_costs_few_rounds_their_deadline(
+    make_rig: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = make_rig(min_clients=2, n_rounds=10, evaluate_every=0, deadline_s=10, quorum=0)
+    rig.invite("ann", "bob", "mute")
+    rig.clients["mute"].script = lambda *_: []
+    start_s = rig.now_s
+    for _ in range(5):
+        rig.spin()
+        rig.now_s += 10
+    # Of 11 rounds 1, 2, 4 and 7 invite the silent one.
+    assert [state for _, _, state in records(rig)] == ["finished"] * 11
+    assert rig.now_s - start_s == 50
+    assert [each.round_id for each in rig.store.rounds() if "mute" in each.cohort] == [1, 2, 4, 7]
+    assert "round=2 left out where others are enough: mute (silent in 2 rounds, until round 3)" in caplog.text
+
+
 def test_a_client_that_missed_the_model_gets_it_after_the_round_that_failed_without_it(
     make_rig: Make,
 ) -> None:

@@ -15,6 +15,7 @@ from fedmotion.aggregator.rounds import (
     OpenRound,
     RoundEvent,
     State,
+    in_words,
     step,
 )
 from fedmotion.aggregator.strategies.strategy import Update
@@ -90,7 +91,9 @@ class RoundKeeper:
 
     def move(self, state: State, event: RoundEvent, batch: Batch) -> State:
         """Step the round machine and carry out its actions in the store."""
-        state, actions = step(state, event, self._clock(), self._rules)
+        before = state
+        state, actions = step(before, event, self._clock(), self._rules)
+        _log_benched(before, state)
         for action in actions:
             opened = action.round
             batch.has_new_round = True
@@ -157,3 +160,18 @@ class RoundKeeper:
     def _passes_gate(self, opened: OpenRound) -> bool:
         """Return whether the model that the round made is for recognisers: every trained one is."""
         return opened.kind == "train"
+
+
+def _log_benched(before: State, after: State) -> None:
+    """Say who is left out of the next rounds, so that its owner can be asked why it is silent."""
+    if after.silences == before.silences or before.open is None:
+        return
+    benched = [
+        f"{each.client_id} (silent in {each.n_rounds} rounds, until round {each.benched_to_round_id})"
+        for each in after.silences
+        if each not in before.silences and each.benched_to_round_id
+    ]
+    if benched:
+        logger.warning(
+            "round=%d left out where others are enough: %s", before.open.round_id, in_words(benched)
+        )

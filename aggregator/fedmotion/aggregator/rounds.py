@@ -17,6 +17,13 @@ MAX_COHORT = 1000
 
 LONGEST_RETRY_S = 60.0
 
+N_ROUNDS_FORGIVEN = 1
+"""Silent rounds in a row that cost a client nothing: a deadline may pass while it comes back."""
+
+LONGEST_BENCH_ROUNDS = 64
+N_NAMED = 10
+"""Names that a sentence lists."""
+
 Verdict = Literal["accepted", "declined", "refused"]
 
 
@@ -63,9 +70,31 @@ class OpenRound:
     is_closing: bool = False
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """Who of the cohort has not answered in any way, in order."""
+        return tuple(sorted(set(self.cohort) - self.accepted - self.declined - self.refused))
+
+    @property
     def n_missing(self) -> int:
         """How many of the cohort have not answered in any way."""
-        return len(set(self.cohort) - self.accepted - self.declined - self.refused)
+        return len(self.missing)
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A client that let rounds wait for their deadlines.
+
+    Attributes
+    ----------
+    n_rounds
+        Rounds in a row that invited it, waited until their deadline, and had no answer of it.
+    benched_to_round_id
+        The last round that does without it, if others are enough; 0 where it was forgiven.
+    """
+
+    client_id: str
+    n_rounds: int
+    benched_to_round_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +111,8 @@ class State:
         When the next round may open.
     n_failed
         Failed rounds in a row.
+    silences
+        The clients that were silent last, in order of their ids. A restart forgets them.
     """
 
     next_round_id: int = 1
@@ -91,6 +122,7 @@ class State:
     open: OpenRound | None = None
     not_before_s: float = 0.0
     n_failed: int = 0
+    silences: tuple[Silence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +197,13 @@ def step(state: State, event: RoundEvent, now_s: float, rules: Rules) -> tuple[S
     elif isinstance(event, Aggregated):
         state = _closed(state, event.reason, now_s, rules, actions)
     if state.open is not None:
-        is_due = isinstance(event, Ticked) and state.is_connected and now_s >= state.open.deadline_at_s
-        if not state.open.is_closing and (is_due or _is_complete(state.open, rules)):
-            state = _close(state, state.open, now_s, rules, actions)
+        opened = state.open
+        is_due = isinstance(event, Ticked) and state.is_connected and now_s >= opened.deadline_at_s
+        if not opened.is_closing and _is_complete(opened, rules):
+            state = _close(state, opened, now_s, rules, actions)
+        elif not opened.is_closing and is_due:
+            state = replace(state, silences=_with_silent(state.silences, opened))
+            state = _close(state, opened, now_s, rules, actions)
     if state.open is None:
         state = _open(state, now_s, rules, actions)
     return state, tuple(actions)
@@ -194,6 +230,12 @@ def select_cohort(clients: Collection[str], size: int, seed: int, round_id: int)
     return tuple(sorted(chooser.sample(ordered, n_selected)))
 
 
+def in_words(names: Collection[str]) -> str:
+    """Return the first of `names`, and how many more there are."""
+    more = f" and {len(names) - N_NAMED} more" if len(names) > N_NAMED else ""
+    return ", ".join(list(names)[:N_NAMED]) + more
+
+
 def _linked(state: State, event: Linked, now_s: float, rules: Rules) -> State:
     opened = state.open
     if event.is_connected and opened is not None:
@@ -206,12 +248,26 @@ def _answered(state: State, event: Answered) -> State:
     if opened is None or event.client_id not in opened.cohort or event.client_id in opened.accepted:
         return state
     client = frozenset({event.client_id})
+    state = replace(state, silences=tuple(each for each in state.silences if each.client_id not in client))
     if event.verdict == "refused":
         return replace(state, open=replace(opened, refused=opened.refused | client))
     if event.verdict == "declined":
         return replace(state, open=replace(opened, declined=opened.declined | client))
     accepted = replace(opened, accepted=opened.accepted | client, refused=opened.refused - client)
     return replace(state, open=accepted)
+
+
+def _with_silent(silences: tuple[Silence, ...], opened: OpenRound) -> tuple[Silence, ...]:
+    """Return `silences` with one more round for each client that `opened` waited for in vain."""
+    known = {each.client_id: each for each in silences}
+    for client_id in opened.missing:
+        n_rounds = (known[client_id].n_rounds if client_id in known else 0) + 1
+        n_beyond = n_rounds - N_ROUNDS_FORGIVEN
+        # The exponent is bounded first: a client may be silent for years where it cannot be spared.
+        n_benched = min(LONGEST_BENCH_ROUNDS, 2 ** min(n_beyond - 1, 30)) if n_beyond > 0 else 0
+        benched_to = opened.round_id + n_benched if n_benched else 0
+        known[client_id] = Silence(client_id, n_rounds, benched_to)
+    return tuple(known[client_id] for client_id in sorted(known))
 
 
 def _is_complete(opened: OpenRound, rules: Rules) -> bool:
@@ -225,10 +281,11 @@ def _close(state: State, opened: OpenRound, now_s: float, rules: Rules, actions:
     if len(opened.accepted) >= rules.min_updates:
         actions.append(Aggregate(closing))
         return replace(state, open=closing)
+    silent = f"{opened.n_missing} silent" + (f" ({in_words(opened.missing)})" if opened.missing else "")
     why = "the deadline passed" if opened.n_missing else "all have answered"
     reason = (
         f"too_few_updates: {why} with {len(opened.accepted)} accepted of at least {rules.min_updates}; "
-        f"{len(opened.declined)} declined, {len(opened.refused)} refused, {opened.n_missing} silent"
+        f"{len(opened.declined)} declined, {len(opened.refused)} refused, {silent}"
     )
     return _closed(replace(state, open=closing), reason, now_s, rules, actions)
 
@@ -263,11 +320,18 @@ def _open(state: State, now_s: float, rules: Rules, actions: list[Action]) -> St
     opened = OpenRound(
         round_id=state.next_round_id,
         kind=kind,
-        cohort=select_cohort(state.eligible, rules.cohort_size, rules.seed, state.next_round_id),
+        cohort=select_cohort(_candidates(state, rules), rules.cohort_size, rules.seed, state.next_round_id),
         deadline_at_s=now_s + rules.deadline_s,
     )
     actions.append(Announce(opened))
     return replace(state, open=opened, next_round_id=state.next_round_id + 1)
+
+
+def _candidates(state: State, rules: Rules) -> frozenset[str]:
+    """Return whom the next round may invite: the silent are left out while the others are enough."""
+    benched = {each.client_id for each in state.silences if state.next_round_id <= each.benched_to_round_id}
+    others = state.eligible - benched
+    return others if len(others) >= max(1, rules.min_clients) else state.eligible
 
 
 def _n_wanted(state: State, rules: Rules) -> int:
