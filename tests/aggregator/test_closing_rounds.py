@@ -17,8 +17,8 @@ from fedmotion.aggregator.round_keeper import Batch, RoundKeeper
 from fedmotion.aggregator.rounds import Answered, Eligible, Linked, State
 from fedmotion.delivery.chunks import cut
 from fedmotion.models.specification import ArraySpecification, Specification, pca_svm
-from fedmotion.protocol.messages import Contribution, RoundKind, encode_message
-from fedmotion.protocol.tensors import encode_arrays
+from fedmotion.protocol.messages import Contribution, RoundKind, decode_message, encode_message
+from fedmotion.protocol.tensors import decode_arrays, encode_arrays
 
 LINEAR = pca_svm(("left", "right", "other"), n_components=4)
 
@@ -134,6 +134,28 @@ def test_statistics_that_determine_no_basis_fail_the_round_by_name(tmp_path: Pat
     assert record.state == "failed"
     assert record.reason.startswith("not_aggregated: 60 components need windows that span as many directions")
     assert run.store.current_model() == run.base
+    run.store.close()
+
+
+def test_the_client_that_spoils_the_statistics_of_the_others_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = Round(tmp_path / "store.sqlite", pca_svm(("left", "other"), n_components=60), 4)
+    honest = run.message
+
+    def message(client_id: str, kind: RoundKind) -> bytes:
+        header, body = decode_message(honest(client_id, kind), Contribution)
+        scatter = decode_arrays(body)["scatter"].astype(np.float64) * 1e-6
+        if client_id == "c003":
+            scatter = np.full_like(scatter, 2e7)  # one direction, which drowns all others
+        return encode_message(header, encode_arrays({"mean": np.zeros(len(scatter)), "scatter": scatter}))
+
+    run.message = message  # type: ignore[method-assign]  # what the clients send is the test's own
+    for client_id in run.clients:
+        run.feed(client_id, "statistics")
+    (record,) = run.store.rounds()
+    assert record.state == "failed"
+    assert "round=1 the statistics would do without c003" in caplog.text
     run.store.close()
 
 

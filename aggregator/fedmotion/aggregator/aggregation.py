@@ -35,6 +35,22 @@ def next_basis(specification: Specification, current: Parameters, updates: Itera
     )
 
 
+def whose_absence_gives_a_basis(specification: Specification, updates: Iterable[Update]) -> tuple[str, ...]:
+    """Return the clients without any one of whom the others' moments determine a basis, which all do not.
+
+    Holds all moments together, and takes as many bases as there are clients: for small cohorts.
+    """
+    moments = {each.client_id: moments_from(specification, each.n_windows, each.arrays) for each in updates}
+    cures: list[str] = []
+    for client_id in moments if len(moments) > 1 else ():
+        try:
+            basis(specification, merge(moments[other] for other in moments if other != client_id))
+        except ValueError:
+            continue
+        cures.append(client_id)
+    return tuple(cures)
+
+
 def next_parameters(
     specification: Specification, current: Parameters, updates: Iterable[Update], strategy: Strategy
 ) -> Parameters:
