@@ -273,3 +273,20 @@ def test_nonsense_on_a_topic_and_messages_without_end_are_counted_and_hold_no_me
     rig.spin()
     assert rig.store.refusals() == {("ann", "malformed"): 2, ("ann", "oversized"): 1}
     assert rig.service._intake._joiner.held_bytes == 0
+
+
+def test_unfinished_messages_are_dropped_counted_and_hold_little_memory(make_rig: Make) -> None:
+    """Of 10 begun by a client and 3 by each of 2 strangers, who share one room, 4 each are kept."""
+    rig = make_rig(min_clients=2)
+    rig.invite("ann")
+    rig.spin()
+    topics = rig.clients["ann"].topics
+    for number in range(10):
+        rig.broker.inject(topics.contribution("ann"), cut(bytes([number]) * 40, 60)[0])
+    for number in range(3):
+        for stranger in ("eve", "mallory"):
+            message = f"{stranger} {number}".encode() * 8
+            rig.broker.inject(topics.contribution(stranger), cut(message, 60)[0])
+    rig.spin()
+    assert rig.store.refusals() == {("ann", "malformed"): 6, ("?", "malformed"): 2}
+    assert rig.service._intake._joiner.held_bytes < 10_000

@@ -14,7 +14,11 @@ from fedmotion.broker.accounts import Account
 from fedmotion.broker.address import Address
 from fedmotion.broker.door import Connected, Disconnected, Received
 from fedmotion.broker.embedded import BrokerError, find_broker
-from fedmotion.broker.mosquitto_files import production_configuration, write_mosquitto_accounts
+from fedmotion.broker.mosquitto_files import (
+    production_configuration,
+    write_embedded_files,
+    write_mosquitto_accounts,
+)
 from fedmotion.broker.paho_door import PahoDoor
 
 PRESENCE = "fedmotion/v1/home/client/anna/presence"
@@ -87,6 +91,12 @@ def test_it_serves_an_account(program: Path, tmp_path: Path, new_owner: Callable
         owner.door.publish(PRESENCE, b"here", retain=True)
         assert owner.wait_for(Received).payload == b"here"
         owner.door.close()
+
+
+def test_both_configurations_end_what_waits_for_a_slow_subscriber_at_64_mib(tmp_path: Path) -> None:
+    embedded = write_embedded_files(tmp_path, [], "127.0.0.1", 1).read_text()
+    for text in (embedded, production_configuration()):
+        assert "\nmax_queued_bytes 67108864\n" in text
 
 
 def test_its_tls_serves_who_trusts_its_authority_and_nobody_else(

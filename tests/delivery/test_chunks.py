@@ -171,7 +171,7 @@ def test_memory_is_bounded_and_the_flooder_loses_its_own_oldest_first() -> None:
     for index in range(100):
         into.feed("anna", cut(index.to_bytes(2, "big") * 5000, 9000)[0])
         assert into.held_bytes <= 50_000
-    assert into.n_evicted == 95
+    assert into.n_evicted == 96
     assert into.feed("ben", of_ben[1]) == b"b" * 1000
     newest = (99).to_bytes(2, "big") * 5000
     assert into.feed("anna", cut(newest, 9000)[1]) == newest
@@ -183,6 +183,40 @@ def test_tiny_pieces_do_not_evade_the_bound() -> None:
         into.feed("anna", chunk)
         assert into.held_bytes <= 10_000
     assert into.n_evicted > 0
+
+
+def test_a_sender_keeps_its_four_newest_unfinished_messages_and_each_drop_is_told() -> None:
+    evicted: list[str] = []
+    into = Joiner(2**20, 2**22, on_evicted=evicted.append)
+    messages = [cut(bytes([number]) * 40, 60) for number in range(6)]
+    of_ben = cut(b"b" * 40, 60)
+    into.feed("ben", of_ben[0])
+    for first, _ in messages:
+        into.feed("anna", first)
+    assert evicted == ["anna", "anna"]
+    assert into.feed("anna", messages[0][1]) is None
+    assert evicted == ["anna"] * 3
+    assert [into.feed("anna", second) for _, second in messages[3:]] == [
+        bytes([number]) * 40 for number in (3, 4, 5)
+    ]
+    assert into.feed("ben", of_ben[1]) == b"b" * 40
+
+
+def test_the_running_total_is_what_is_left_whatever_came_and_went() -> None:
+    rng = random.Random(3)
+    into = joiner(max_message_bytes=3000, max_total_bytes=8000)
+    chunks = [
+        (f"s{rng.randrange(5)}", chunk) for _ in range(200) for chunk in cut(rng.randbytes(900), 200)[:-1]
+    ]
+    rng.shuffle(chunks)
+    for sender, chunk in chunks:
+        into.feed(sender, chunk)
+        assert 0 < into.held_bytes <= 8000
+    assert into.n_evicted > 100
+    for number in range(5):
+        into.forget(f"s{number}")
+    into.forget("nobody")
+    assert into.held_bytes == 0
 
 
 def test_limits_that_cannot_be_are_refused() -> None:

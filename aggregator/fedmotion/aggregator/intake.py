@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 UNKNOWN = "?"
 """Whom refusals of clients that nobody invited are counted under: their names are theirs to make up."""
 
-_MAX_UNFINISHED_BYTES = 4 * MAX_MESSAGE_BYTES
+_UNFINISHED_BYTES = 64 * 2**20
+"""What unfinished contributions may hold at least, so that a cohort that sends at one time finds room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ class Intake:
         # A receipt names the whole message's hash, so what is too large must be joined to be refused for
         # good; but there is an end to that.
         self._join_bytes = min(4 * self._limit_bytes, MAX_MESSAGE_BYTES)
-        self._joiner = Joiner(self._join_bytes, _MAX_UNFINISHED_BYTES)
+        self._joiner = Joiner(
+            self._join_bytes, max(4 * self._join_bytes, _UNFINISHED_BYTES), on_evicted=self._count_evicted
+        )
 
     def take(
         self, sender: str, chunk: bytes, state: State, base: ModelReference, *, is_known: bool
@@ -77,7 +80,7 @@ class Intake:
         """
         counted_as = sender if is_known else UNKNOWN
         try:
-            message = self._join(sender, chunk, counted_as)
+            message = self._join(counted_as, chunk)
         except MessageError as error:
             self._count(counted_as, Refusal("malformed", str(error)))
             return None
@@ -90,10 +93,11 @@ class Intake:
             self._count(counted_as, verdict.refusal)
         return _outcome(sender, verdict, expectation)
 
-    def _join(self, sender: str, chunk: bytes, counted_as: str) -> bytes | None:
+    def _join(self, counted_as: str, chunk: bytes) -> bytes | None:
+        """Return the message that `chunk` completes; all who were not invited share one sender's room."""
         part = read_chunk(chunk)
         if part.total_bytes <= self._join_bytes:
-            return self._joiner.feed(sender, chunk)
+            return self._joiner.feed(counted_as, chunk)
         if part.index == 0:
             text = f"a contribution has at most {self._limit_bytes} bytes, got one of {part.total_bytes}"
             self._count(counted_as, Refusal("oversized", text))
@@ -157,6 +161,9 @@ class Intake:
             last_round_id=state.next_round_id - 1,
             max_windows=self._max_windows,
         )
+
+    def _count_evicted(self, counted_as: str) -> None:
+        self._count(counted_as, Refusal("malformed", "unfinished message dropped"))
 
     def _count(self, client_id: str, refusal: Refusal) -> None:
         logger.warning("client=%s refused %s: %s", client_id, refusal.reason, refusal.text)

@@ -27,6 +27,7 @@ nobody while it computes them."""
 _SALT_BYTES = 12
 _HASH_BYTES = 64
 _MAX_TOPIC_BYTES = 1024
+_MAX_QUEUED_BYTES = 64 * 2**20
 
 
 def hash_password(password: str, salt: bytes, iterations: int = PBKDF2_ITERATIONS) -> str:
@@ -74,6 +75,8 @@ def write_embedded_files(directory: Path, accounts: Iterable[Account], host: str
         "persistence_location ./",
         # By default 1000 messages to a slow subscriber are kept and the rest is lost without a word.
         "max_queued_messages 100000",
+        # Nor may one who sends faster than a subscriber reads fill the memory: 100000 full ones are 25 GB.
+        f"max_queued_bytes {_MAX_QUEUED_BYTES}",
         "max_inflight_messages 1000",
         "set_tcp_nodelay true",
         # By default a killed mosquitto forgets up to half an hour of retained messages. Seconds: to save

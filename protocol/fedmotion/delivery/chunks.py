@@ -6,6 +6,7 @@ A chunk is an envelope and a piece (protocol/mqtt.md): magic ``FC``, version u8,
 
 import hashlib
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fedmotion.broker.door import MAX_PAYLOAD_BYTES
@@ -21,6 +22,9 @@ ENVELOPE_BYTES = _ENVELOPE.size
 
 _PIECE_COST_BYTES = 256
 """What Python adds to a stored piece, so that many tiny pieces cannot hold more than was allowed."""
+
+_MAX_UNFINISHED = 4
+"""How many messages a sender may leave unfinished; an honest one sends them one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +107,24 @@ class _Partial:
         return self.n_bytes + _PIECE_COST_BYTES * (1 + len(self.pieces))
 
 
+@dataclass(slots=True)
+class _Sender:
+    """`partials` are by message id, in the order of arrival; `held_bytes` is the sum of their costs."""
+
+    partials: dict[bytes, _Partial] = field(default_factory=dict)
+    held_bytes: int = 0
+
+
+def _ignore(_sender: str) -> None:
+    return
+
+
 class Joiner:
     """Joins chunks that arrive in any order, some of them twice, from several senders at a time.
 
     Memory is bounded by `max_total_bytes`: beyond it the sender that holds most loses its oldest
-    unfinished message, so that one sender cannot crowd the others out.
+    unfinished message, so that one sender cannot crowd the others out. Whoever leaves more than four
+    unfinished loses the oldest as well.
 
     Parameters
     ----------
@@ -115,9 +132,17 @@ class Joiner:
         A longer message is refused at its first chunk.
     max_total_bytes
         What all unfinished messages may hold together.
+    on_evicted
+        Told the sender of each unfinished message that is dropped to keep within the bounds.
     """
 
-    def __init__(self, max_message_bytes: int, max_total_bytes: int) -> None:
+    def __init__(
+        self,
+        max_message_bytes: int,
+        max_total_bytes: int,
+        *,
+        on_evicted: Callable[[str], object] = _ignore,
+    ) -> None:
         if not 0 < max_message_bytes <= max_total_bytes:
             raise ValueError(
                 f"max_message_bytes is positive and at most max_total_bytes, "
@@ -125,8 +150,8 @@ class Joiner:
             )
         self._max_message_bytes = max_message_bytes
         self._max_total_bytes = max_total_bytes
-        # By sender and then message id; dicts keep the order of arrival.
-        self._partials: dict[str, dict[bytes, _Partial]] = {}
+        self._on_evicted = on_evicted
+        self._senders: dict[str, _Sender] = {}
         self._held_bytes = 0
         self.n_evicted = 0
 
@@ -152,11 +177,7 @@ class Joiner:
         if part.count == 1:
             # As most messages: nothing to remember.
             return _checked(part.message_id, part.total_bytes, part.piece)
-        partial = self._partials.get(sender, {}).get(part.message_id)
-        if partial is None:
-            partial = _Partial(part.count, part.total_bytes)
-            self._partials.setdefault(sender, {})[part.message_id] = partial
-            self._held_bytes += partial.cost_bytes
+        partial = self._partial(sender, part)
         if (partial.count, partial.total_bytes) != (part.count, part.total_bytes):
             self._drop(sender, part.message_id)
             raise MessageError("two chunks of one message name different counts or lengths")
@@ -165,12 +186,12 @@ class Joiner:
         before_bytes = partial.cost_bytes
         partial.pieces[part.index] = part.piece
         partial.n_bytes += len(part.piece)
-        self._held_bytes += partial.cost_bytes - before_bytes
+        self._hold(sender, partial.cost_bytes - before_bytes)
         if partial.n_bytes > partial.total_bytes:
             self._drop(sender, part.message_id)
             raise MessageError(f"the chunks of a message of {part.total_bytes} bytes hold more than that")
         if len(partial.pieces) < partial.count:
-            self._evict()
+            self._keep_within_total()
             return None
         self._drop(sender, part.message_id)
         message = b"".join(partial.pieces[index] for index in range(partial.count))
@@ -178,23 +199,39 @@ class Joiner:
 
     def forget(self, sender: str) -> None:
         """Drop the unfinished messages of `sender`."""
-        for message_id in tuple(self._partials.get(sender, {})):
-            self._drop(sender, message_id)
+        left = self._senders.pop(sender, None)
+        self._held_bytes -= left.held_bytes if left else 0
+
+    def _partial(self, sender: str, part: Chunk) -> _Partial:
+        """Return what came of the message of `part`; where that is nothing, make room for it."""
+        of_sender = self._senders.setdefault(sender, _Sender())
+        partial = of_sender.partials.get(part.message_id)
+        if partial is None:
+            if len(of_sender.partials) >= _MAX_UNFINISHED:
+                self._evict(sender)
+            partial = _Partial(part.count, part.total_bytes)
+            of_sender.partials[part.message_id] = partial
+            self._hold(sender, partial.cost_bytes)
+        return partial
+
+    def _hold(self, sender: str, n_bytes: int) -> None:
+        self._senders[sender].held_bytes += n_bytes
+        self._held_bytes += n_bytes
 
     def _drop(self, sender: str, message_id: bytes) -> None:
-        of_sender = self._partials[sender]
-        self._held_bytes -= of_sender.pop(message_id).cost_bytes
-        if not of_sender:
-            del self._partials[sender]
+        of_sender = self._senders[sender]
+        self._hold(sender, -of_sender.partials.pop(message_id).cost_bytes)
+        if not of_sender.partials:
+            del self._senders[sender]
 
-    def _evict(self) -> None:
+    def _evict(self, sender: str) -> None:
+        self._drop(sender, next(iter(self._senders[sender].partials)))
+        self.n_evicted += 1
+        self._on_evicted(sender)
+
+    def _keep_within_total(self) -> None:
         while self._held_bytes > self._max_total_bytes:
-            sender = max(self._partials, key=self._held_by)
-            self._drop(sender, next(iter(self._partials[sender])))
-            self.n_evicted += 1
-
-    def _held_by(self, sender: str) -> int:
-        return sum(partial.cost_bytes for partial in self._partials[sender].values())
+            self._evict(max(self._senders, key=lambda sender: self._senders[sender].held_bytes))
 
 
 def _checked(message_id: bytes, total_bytes: int, message: bytes) -> bytes:
