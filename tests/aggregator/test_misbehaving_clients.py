@@ -12,7 +12,7 @@ import pytest
 from fedmotion.delivery.chunks import cut
 from fedmotion.protocol import messages
 from fedmotion.protocol.messages import Contribution, encode_message
-from fedmotion.protocol.tensors import encode_arrays
+from fedmotion.protocol.tensors import decode_arrays, encode_arrays
 
 Make = Callable[..., Any]
 Arrays = Mapping[str, Any]
@@ -192,6 +192,23 @@ def test_a_good_contribution_after_a_bad_one_is_taken(make_rig: Make) -> None:
     rig = run(make_rig, "train", bad_then_good)
     assert rig.store.refusals() == {("eve", "bad_count"): 1}
     assert rig.store.rounds()[1].n_windows == 90
+
+
+def test_numbers_at_the_limit_do_not_bring_the_model_to_where_the_others_are_refused(make_rig: Make) -> None:
+    def at_the_limit(header: Contribution, arrays: Arrays) -> list[bytes]:
+        arrays = {name: np.full_like(array, 1000) for name, array in arrays.items()}
+        header = msgspec.structs.replace(header, n_windows=100_000)
+        return [encode_message(header, encode_arrays(arrays))]
+
+    rig = make_rig(n_rounds=3, evaluate_every=0, min_clients=3)
+    rig.invite("eve", "ann", "bob")
+    rig.clients["eve"].script = script("train", at_the_limit)
+    rig.settle()
+    assert rig.store.refusals() == {}
+    assert [each.state for each in rig.store.rounds()] == ["finished"] * 4
+    coef = decode_arrays(rig.model())["coef"]
+    assert coef.dtype == np.float32
+    assert coef.tolist() == [[500.0, 500.0]] * 3
 
 
 def test_who_answers_after_the_round_closed_is_late(make_rig: Make) -> None:

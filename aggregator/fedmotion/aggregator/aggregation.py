@@ -54,8 +54,17 @@ def whose_absence_gives_a_basis(specification: Specification, updates: Iterable[
 def next_parameters(
     specification: Specification, current: Parameters, updates: Iterable[Update], strategy: Strategy
 ) -> Parameters:
-    """Return the model with the trained arrays that `strategy` makes of the updates; the basis stays."""
-    return _checked(specification, {**current, **strategy.aggregate(specification, current, updates)})
+    """Return the model with the trained arrays that `strategy` makes of the updates; the basis stays.
+
+    Arrays with a limit are held within half of it. Honest ones are far from there; one client that sends
+    numbers at the limit would else bring the model there, from where the others' training steps beyond it
+    and is refused for ever.
+    """
+    trained = dict(strategy.aggregate(specification, current, updates))
+    for array in specification.of_role("trained"):
+        if array.limit:
+            trained[array.name] = trained[array.name].clip(-array.limit / 2, array.limit / 2)
+    return _checked(specification, {**current, **trained})
 
 
 def score(specification: Specification, updates: Iterable[Update]) -> Metrics:

@@ -37,8 +37,9 @@ Parameters = dict[str, Array]
 class ArraySpecification(msgspec.Struct, frozen=True):
     """One named array; a `basis` comes from a statistics round and is frozen, `trained` ones are averaged.
 
-    No client's contribution holds a number beyond +-`limit`; 0 is no limit. Of a basis, only that of its
-    `mean` is asked for: see `statistics.moment_arrays`.
+    No client's contribution holds a number beyond +-`limit`, and no average one beyond half of it, so that
+    training from there has room; 0 is no limit. Of a basis, only that of its `mean` is asked for: see
+    `statistics.moment_arrays`.
     """
 
     name: str
