@@ -16,7 +16,8 @@ from fedmotion.boards import simulated_board
 from fedmotion.boards.line_damage import LineDamage
 from fedmotion.broker.memory import MemoryBroker, MemoryDoor
 from fedmotion.delivery.retained_model import publish_retained
-from fedmotion.host.agent import Agent
+from fedmotion.host.agent import Agent, AgentEvent
+from fedmotion.host.board_line import BoardLine
 from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.imu_stream import ImuBlock, StreamCounters
 from fedmotion.host.marks import by_marks, read_marks
@@ -200,6 +201,7 @@ class FakePort:
     def __init__(self) -> None:
         self.sent = b""
         self.n_starts = 0
+        self.n_taken = 0
 
     def start(self) -> None:
         self.n_starts += 1
@@ -207,6 +209,9 @@ class FakePort:
     def write(self, data: bytes) -> bool:
         self.sent += data
         return True
+
+    def taken(self, n_bytes: int) -> None:
+        self.n_taken += n_bytes
 
     def close(self) -> None:
         return
@@ -324,6 +329,69 @@ def test_training_does_not_hold_up_the_stream(profile: Profile, specification: S
     agent.close()
 
 
+def test_stopping_is_obeyed_at_once_whatever_waits(profile: Profile, specification: Specification) -> None:
+    """The board has sent 2 MB when the agent begins, and it is stopped at the first word of it."""
+    port = FakePort()
+    agent = Agent(
+        profile,
+        AgentConfiguration(port="socket://127.0.0.1:1"),
+        finding=specification,
+        open_door=a_door(MemoryBroker()),
+        open_port=lambda _port, _baud, _on_event: port,
+    )
+    agent.queue.put(Opened("socket://127.0.0.1:1"))
+    for _ in range(1000):
+        agent.queue.put(Bytes(bytes(2048)))
+    handled = agent.handle
+
+    def handle_and_stop(event: AgentEvent) -> None:
+        handled(event)
+        agent.stop()
+
+    agent.handle = handle_and_stop  # type: ignore[method-assign]  # the agent itself, seen from within
+    agent.run()
+    assert port.n_taken == 0
+
+
+def test_a_backlog_of_bytes_does_not_keep_the_clock_waiting(
+    profile: Profile, specification: Specification
+) -> None:
+    port = FakePort()
+    agent = Agent(
+        profile,
+        AgentConfiguration(port="socket://127.0.0.1:1"),
+        finding=specification,
+        open_door=a_door(MemoryBroker()),
+        open_port=lambda _port, _baud, _on_event: port,
+    )
+    taken: list[int] = []
+    agent.queue.put(Opened("socket://127.0.0.1:1"))
+    for _ in range(500):
+        agent.queue.put(Bytes(bytes(2048)))
+    ticked = agent.tick
+
+    def tick() -> None:
+        ticked()
+        taken.append(port.n_taken)
+        if port.n_taken == 500 * 2048:
+            agent.stop()
+
+    agent.tick = tick  # type: ignore[method-assign]  # the agent itself, seen from within
+    agent.run()
+    assert taken == [2**18, 2 * 2**18, 3 * 2**18, 500 * 2048]
+
+
+def test_a_board_that_sends_nonsense_without_end_is_complained_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    line = BoardLine("socket://127.0.0.1:1", 500_000, lambda _event: None, open_port=lambda *_: FakePort())
+    line.handle(Opened("socket://127.0.0.1:1"), 0.0)
+    for number in range(20):
+        line.handle(Bytes(b"\x00\xa5\x5a" * 2000), float(number))
+        line.tick(float(number))
+    assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
+
+
 def test_work_runs_in_order_in_a_thread_that_starts_with_the_first_job() -> None:
     work = WorkThread("test")
     assert not any(thread.name == "test" for thread in threading.enumerate())
@@ -338,7 +406,7 @@ def test_work_runs_in_order_in_a_thread_that_starts_with_the_first_job() -> None
 _IDLE = """
 import sys, threading, time
 from pathlib import Path
-from fedmotion.host.agent import Agent
+from fedmotion.host.agent import Agent, AgentEvent
 from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.marks import always
 from fedmotion.host.profile import Profile

@@ -260,6 +260,21 @@ def test_a_jump_of_the_boards_clock_cuts_the_stream() -> None:
     assert (stream.counters.n_gaps, stream.counters.n_dropped, stream.counters.n_restarts) == (1, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("period_us", "step_us", "n_gaps"),
+    [(10_000, 50_000, 0), (10_000, 50_001, 1), (20_000, 80_000, 0), (20_000, 80_001, 1), (1_000, 50_000, 0)],
+)
+def test_samples_further_apart_than_four_periods_and_fifty_milliseconds_do_not_follow_each_other(
+    period_us: int, step_us: int, n_gaps: int
+) -> None:
+    board = Board(Hello((0, 1, 0), "test", 7, 0x68, 2, 250, period_us))
+    stream = opened(board)
+    data = board.samples(5)
+    board.t_us += step_us - period_us
+    blocks = stream.feed(data + board.samples(5), 0.0)
+    assert (len(blocks), stream.counters.n_gaps, stream.counters.n_dropped) == (1 + n_gaps, n_gaps, 0)
+
+
 def test_several_samples_at_one_instant_are_damage() -> None:
     board = Board()
     stream = opened(board)
@@ -285,3 +300,14 @@ def test_garbage_at_a_wrong_baud_rate_is_named() -> None:
     stream.opened(0.0)
     assert stream.feed(random.Random(1).randbytes(10_000), 0.0) == []
     assert "check the baud rate" in stream.complaint
+
+
+def test_what_is_wrong_is_said_in_the_same_words_however_much_more_of_it_comes() -> None:
+    stream = ImuStream(Line())
+    stream.opened(0.0)
+    rng = random.Random(1)
+    said = set()
+    for _ in range(20):
+        stream.feed(rng.randbytes(10_000), 0.0)
+        said.add(stream.complaint)
+    assert len(said) == 1

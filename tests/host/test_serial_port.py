@@ -129,6 +129,49 @@ def test_a_file_that_is_no_serial_port_is_told(tmp_path: Path) -> None:
     assert "cannot be opened as a serial port" in reason
 
 
+def test_a_line_that_sends_faster_than_it_is_used_waits_and_loses_nothing() -> None:
+    events = Events()
+    sent = bytes(range(256)) * 100_000
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = SerialPort(
+            f"socket://127.0.0.1:{server.getsockname()[1]}", events.queue.put, max_outstanding_bytes=100_000
+        )
+        port.start()
+        connection, _ = server.accept()
+        sender = threading.Thread(target=connection.sendall, args=(sent,))
+        sender.start()
+        assert isinstance(events.next(), Opened)
+        received = bytearray()
+        while len(received) < len(sent):
+            # One read beyond the limit at most, and nothing more until this is told to be taken.
+            data = events.data(1)
+            while len(data) < 100_000 and len(received) + len(data) < len(sent):
+                data += events.data(1)
+            assert len(data) < 100_000 + 65_536
+            assert events.queue.empty()
+            received += data
+            port.taken(len(data))
+        assert received == sent
+        sender.join()
+        port.close()
+        connection.close()
+
+
+def test_closing_ends_the_thread_even_while_it_waits_for_what_nobody_takes() -> None:
+    events = Events()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"socket://127.0.0.1:{server.getsockname()[1]}"
+        port = SerialPort(address, events.queue.put, max_outstanding_bytes=1)
+        port.start()
+        connection, _ = server.accept()
+        connection.sendall(b"some")
+        assert isinstance(events.next(), Opened)
+        assert events.data(1) == b"some"
+        port.close()
+        connection.close()
+    assert not any(thread.name == f"serial {address}" for thread in threading.enumerate())
+
+
 def test_closing_ends_the_thread_even_while_it_waits_to_try_again() -> None:
     events = Events()
     port = SerialPort("/dev/no-such-port", events.queue.put, first_retry_s=3600, longest_retry_s=3600)

@@ -40,6 +40,7 @@ from fedmotion.protocol.messages import Announcement
 
 TICK_S = 0.25
 _MAX_DRAINED = 1000
+_MAX_DRAINED_BYTES = 256 * 1024
 _MAX_JOINED_BYTES = 65_536
 
 _log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Ends the loop; a signal handler puts it into the queue."""
+    """Wakes the loop so that it ends; a signal handler puts it into the queue."""
 
 
 AgentEvent = SerialEvent | Event | WorkDone | Stop
@@ -186,14 +187,15 @@ class Agent:
         self.start()
         try:
             while not self._is_stopping:
-                for event in self._next_events():
-                    self.handle(event)
+                self._handle_until_stopped(self._next_events())
                 self.tick()
         finally:
             self.close()
 
     def stop(self) -> None:
-        """End `run`; from any thread or signal handler."""
+        """End `run` after the event that it handles; from any thread or signal handler."""
+        # No threading.Event: a second signal within its `set` would wait for a lock that the first holds.
+        self._is_stopping = True
         self.queue.put(Stop())
 
     def close(self) -> None:
@@ -223,6 +225,12 @@ class Agent:
         self.client.tick(now_s)
         if self.board is not None:
             self.board.tick(now_s)
+
+    def _handle_until_stopped(self, events: list[AgentEvent]) -> None:
+        for event in events:
+            if self._is_stopping:
+                return
+            self.handle(event)
 
     def _start_board(self) -> None:
         if self.board is not None and not self._is_board_started:
@@ -285,10 +293,13 @@ class Agent:
     def _next_events(self) -> list[AgentEvent]:
         """Return what waits, at most TICK_S from now; bytes that follow each other become one event."""
         events: list[AgentEvent] = []
+        n_bytes = 0
         try:
             events.append(self.queue.get(timeout=TICK_S))
-            while len(events) < _MAX_DRAINED:
+            n_bytes += _n_line_bytes(events[0])
+            while len(events) < _MAX_DRAINED and n_bytes < _MAX_DRAINED_BYTES:
                 event = self.queue.get_nowait()
+                n_bytes += _n_line_bytes(event)
                 last = events[-1]
                 if (
                     isinstance(event, Bytes)
@@ -301,3 +312,7 @@ class Agent:
         except queue.Empty:
             pass
         return events
+
+
+def _n_line_bytes(event: AgentEvent) -> int:
+    return len(event.data) if isinstance(event, Bytes) else 0

@@ -20,6 +20,9 @@ class Port(Protocol):
     def write(self, data: bytes) -> bool:
         """Send; False where the port is not open."""
 
+    def taken(self, n_bytes: int) -> None:
+        """Go on reading: so many of the bytes that it reported are used up."""
+
     def close(self) -> None:
         """Let go."""
 
@@ -47,7 +50,7 @@ class BoardLine:
         self.last_reason = ""
         self._name = port
         self._port = open_port(port, baud, on_event)
-        self._complaint = ""
+        self._complaints: set[str] = set()
         self._faults = 0
         self.stream = ImuStream(self._port.write)
 
@@ -64,6 +67,7 @@ class BoardLine:
         match event:
             case Opened():
                 self.is_open = True
+                self._complaints.clear()
                 _log.info("port=%s open", self._name)
                 self.stream.opened(now_s)
             case Lost(reason):
@@ -71,6 +75,7 @@ class BoardLine:
                 self.last_reason = reason
                 _log.warning("%s", reason)
             case Bytes(data):
+                self._port.taken(len(data))
                 return self.stream.feed(data, now_s)
         return []
 
@@ -80,9 +85,9 @@ class BoardLine:
             return
         self.stream.tick(now_s)
         complaint = self.stream.complaint
-        if complaint and complaint != self._complaint:
+        if complaint and complaint not in self._complaints:
             _log.warning("port=%s %s", self._name, complaint)
-        self._complaint = complaint
+            self._complaints.add(complaint)
         faults = 0 if self.stream.status is None else self.stream.status.faults
         if new := faults & ~self._faults:
             names = ", ".join(fault.name.lower().replace("_", " ") for fault in Fault if fault & new)

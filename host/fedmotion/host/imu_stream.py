@@ -18,8 +18,9 @@ STANDARD_GRAVITY_MPS2 = 9.80665
 """m/s2 in one g: exact, by the 3rd CGPM (1901)."""
 
 ASK_AGAIN_S = 1.0
-_LONGEST_STEP_US = 1_000_000
-"""Periods have 16 bits, so consecutive samples further apart come from a clock that jumped."""
+_LONGEST_STEP_US = 50_000
+_LONGEST_STEP_PERIODS = 4
+"""Consecutive samples further apart than both were not taken as HELLO says, or the clock jumped between."""
 _INDEX_BITS = 32
 _TIME_BITS = 32
 _N_SEQUENCES = 1 << 16
@@ -129,17 +130,14 @@ class ImuStream:
 
     @property
     def complaint(self) -> str:
-        """What is wrong with the line, in words for a person; empty where nothing is."""
+        """What is wrong with the line, in words for a person and without numbers; empty where nothing is."""
         if self._decoder.looks_like_text:
             return (
                 "the board prints text and no frames: flash fedmotion's firmware, or switch its text mode off"
             )
         line = self._decoder.counters
         if line.n_frames == 0 and line.n_skipped_bytes > 2048:
-            return (
-                f"{line.n_bytes} bytes came and no frame among them ({self._decoder.last_error}): "
-                "check the baud rate"
-            )
+            return "bytes come and no frame among them: check the baud rate"
         if self.hello is None and self._n_before_hello:
             return "the board sends samples but has not said what it is: asking it for HELLO"
         return ""
@@ -206,6 +204,7 @@ class ImuStream:
         self.hello = hello
         self._has_gap = True
         self._scale = si_scale(hello)
+        self._longest_step_us = max(_LONGEST_STEP_PERIODS * hello.period_us, _LONGEST_STEP_US)
         channels = np.array(hello.axis_order)
         # Channel i of the wire is axis |order[i]| - 1: the inverse permutation puts axes in order.
         self._channel_of_axis = np.argsort(np.abs(channels))
@@ -240,7 +239,7 @@ class ImuStream:
             self._n_dropped += index - self._next_index
             self._n_gaps += 1
             self._has_gap = True
-        elif t_us - self._last_t_us > _LONGEST_STEP_US:
+        elif t_us - self._last_t_us > self._longest_step_us:
             self._n_gaps += 1
             self._has_gap = True
         return not self._has_gap

@@ -26,6 +26,8 @@ _READ_TIMEOUT_S = 0.2
 _WRITE_TIMEOUT_S = 1.0
 _CONNECT_TIMEOUT_S = 3.0
 _READ_BYTES = 65_536
+MAX_OUTSTANDING_BYTES = 2**20
+"""What may be read ahead of the owner; a line that sends more then waits, and a UART loses it."""
 
 _log = logging.getLogger(__name__)
 
@@ -124,6 +126,9 @@ class SerialPort:
 
     `on_event` is a queue's `put`, or as thread-safe. The wait between attempts doubles from
     `first_retry_s` to `longest_retry_s`; the same reason twice in a row is reported once.
+
+    Reading pauses while `max_outstanding_bytes` or more were reported and not yet `taken`, so that a line
+    that sends faster than its bytes are used cannot fill the memory.
     """
 
     def __init__(
@@ -134,12 +139,16 @@ class SerialPort:
         baud: int = DEFAULT_BAUD,
         first_retry_s: float = FIRST_RETRY_S,
         longest_retry_s: float = LONGEST_RETRY_S,
+        max_outstanding_bytes: int = MAX_OUTSTANDING_BYTES,
     ) -> None:
         self._port = check_port(port)
         self._on_event = on_event
         self._baud = baud
         self._first_retry_s = first_retry_s
         self._longest_retry_s = longest_retry_s
+        self._max_outstanding_bytes = max_outstanding_bytes
+        self._outstanding_bytes = 0
+        self._has_taken = threading.Condition()
         self._link: _Link | None = None
         self._link_lock = threading.Lock()
         self._is_closing = threading.Event()
@@ -161,9 +170,17 @@ class SerialPort:
                 return False
             return True
 
+    def taken(self, n_bytes: int) -> None:
+        """Make room for `n_bytes` more: that many of those reported are used up."""
+        with self._has_taken:
+            self._outstanding_bytes -= n_bytes
+            self._has_taken.notify_all()
+
     def close(self) -> None:
         """End the thread and let go of the port; no event comes after this."""
         self._is_closing.set()
+        with self._has_taken:
+            self._has_taken.notify_all()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -200,7 +217,7 @@ class SerialPort:
                 data = link.read()
                 if data:
                     has_read = True
-                    self._on_event(Bytes(data))
+                    self._report(data)
         except (OSError, TypeError) as error:
             # pyserial raises TypeError where its descriptor vanished within a read.
             reason = f"{self._port} went away ({error}): plug the board in again, it is found by itself"
@@ -211,6 +228,17 @@ class SerialPort:
                 with contextlib.suppress(OSError):
                     link.close()
         return has_read, ""
+
+    def _report(self, data: bytes) -> None:
+        """Report `data`, and return once more may be read."""
+        with self._has_taken:
+            self._outstanding_bytes += len(data)
+        self._on_event(Bytes(data))
+        with self._has_taken:
+            self._has_taken.wait_for(self._may_read_on)
+
+    def _may_read_on(self) -> bool:
+        return self._outstanding_bytes < self._max_outstanding_bytes or self._is_closing.is_set()
 
 
 def check_port(port: str) -> str:
