@@ -1,19 +1,22 @@
 # The two commands of the README, each doing all of its own set-up in a fresh clone:
 #   make demo   four simulated people teach each other a gesture (installs into .venv only)
 #   make test   every check that CI runs (as root or with sudo it also installs Debian packages)
+# and make firmware, which builds the boards' programs offline over Debian's compiler.
 PYTHON ?= python3
 BIN := .venv/bin
-DEBIAN_PACKAGES := mosquitto
+DEBIAN_PACKAGES := mosquitto gcc libc6-dev pkg-config \
+	gcc-avr binutils-avr avr-libc arduino-core-avr libsimavr-dev libelf-dev
+BOARDS := uno nano mega2560 leonardo
 ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test packages lint benchmark clean
+.PHONY: demo test packages lint firmware benchmark clean
 
 demo: .venv/.installed-demo
 	$(BIN)/fedmotion demo $(ARGS)
 
-test: .venv/.installed-dev packages lint
+test: .venv/.installed-dev packages lint firmware
 	$(BIN)/coverage erase
 	$(BIN)/pytest --cov --cov-report=term $(ARGS)
 
@@ -23,13 +26,21 @@ lint: .venv/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# PlatformIO would ask the internet for the age of its packages and wait for the answer.
+firmware: export PLATFORMIO_SETTING_ENABLE_TELEMETRY := no
+firmware: export PLATFORMIO_DISABLE_UPGRADE_CHECK := true
+firmware: .venv/.installed-dev packages
+	$(BIN)/python firmware/platforms/offline_core.py .pio/core
+	$(BIN)/pio run --silent --project-conf platformio.ci.ini $(BOARDS:%=-e %)
+	$(BIN)/python firmware/platforms/size_table.py .pio/build $(BOARDS)
+
 # Each prints what it measures beside the peer or limit that it is compared with.
 benchmark: .venv/.installed-dev
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 packages:
 	@PATH="$$PATH:/usr/sbin"; \
-	if command -v mosquitto >/dev/null; then :; \
+	if command -v dpkg-query >/dev/null && dpkg-query -W $(DEBIAN_PACKAGES) >/dev/null 2>&1; then :; \
 	elif ! command -v apt-get >/dev/null; then \
 		echo "no apt-get: tests that need $(DEBIAN_PACKAGES) are skipped"; \
 	elif [ "$$(id -u)" = 0 ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(DEBIAN_PACKAGES); \
@@ -50,4 +61,4 @@ packages:
 	@touch $@ .venv/.installed-demo
 
 clean:
-	rm -rf .venv build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .pio build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -8,7 +8,7 @@ enum {
     ACCEL_CONFIG = 0x1C,
     ACCEL_CONFIG_2 = 0x1D, /* MPU6500 and later (RM-MPU-6500A-00): the accelerometer's own filter */
     INT_ENABLE = 0x38,
-    INT_STATUS = 0x3A, /* followed by ACCEL_XOUT_H to GYRO_ZOUT_L */
+    INT_STATUS = 0x3A, /* followed by ACCEL_XOUT_H to GYRO_ZOUT_L and EXT_SENS_DATA_00 */
     PWR_MGMT_1 = 0x6B,
     WHO_AM_I = 0x75
 };
@@ -16,7 +16,7 @@ enum {
 #define DEVICE_RESET 0x80u
 #define CLOCK_PLL_X_GYRO 0x01u /* RM 4.28: recommended over the internal oscillator */
 #define DATA_READY 0x01u
-#define N_BURST_BYTES 15u
+#define N_BURST_BYTES 16u
 
 /* PS 6.3: 100 ms from power to the first register; RM 4.28 asks the same after DEVICE_RESET. */
 #define RESET_PAUSE_US 100000uL
@@ -211,6 +211,13 @@ fm_sensor_result fm_mpu6050_read(fm_mpu6050 *sensor, fm_reading *reading, uint32
     fm_bus_result result = get(sensor, INT_STATUS, bytes, sizeof bytes);
     if (result == FM_BUS_STUCK) {
         return lose(sensor, result, now_us, 0);
+    }
+    /*
+     * EXT_SENS_DATA_00 is 0 where no second sensor is read through this one. A sensor that is unplugged within the
+     * burst leaves the data line high: its last bytes are FF, and so is this one.
+     */
+    if (result == FM_BUS_OK && bytes[N_BURST_BYTES - 1] != 0) {
+        result = FM_BUS_NACK;
     }
     if (result != FM_BUS_OK || (bytes[0] & DATA_READY) == 0) {
         sensor->n_failures++;

@@ -74,7 +74,7 @@ void fm_mpu6050_reconfigure(fm_mpu6050 *sensor, uint32_t now_us);
 fm_sensor_result fm_mpu6050_step(fm_mpu6050 *sensor, uint32_t now_us);
 
 /*
- * Reads the newest reading: one transfer of 15 bytes, begun at once. Fills reading, and only then, where it returns
+ * Reads the newest reading: one transfer of 16 bytes, begun at once. Fills reading, and only then, where it returns
  * FM_SENSOR_OK. After failures that a further read will not mend it looks for the sensor anew.
  */
 fm_sensor_result fm_mpu6050_read(fm_mpu6050 *sensor, fm_reading *reading, uint32_t now_us);

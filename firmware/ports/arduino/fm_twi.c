@@ -61,7 +61,8 @@ static fm_bus_result stop(fm_bus_result result) {
     }
     TWCR = _BV(TWINT) | _BV(TWEN) | _BV(TWSTO);
     for (uint16_t turn = 0; turn < N_TURNS; turn++) {
-        if (!(TWCR & _BV(TWSTO))) {
+        /* A wire that stays low has made zeros of the last bytes. */
+        if (!(TWCR & _BV(TWSTO)) && is_free()) {
             return result;
         }
     }
