@@ -53,17 +53,14 @@ bool fm_mpu6050_is_gyro_full_scale(uint16_t full_scale_dps) {
 }
 
 uint8_t fm_mpu6050_filter(uint16_t period_us) {
-    /* RM, register 26: the gyroscope's bandwidths in Hz at DLPF_CFG 1 to 5; 6 has 5 Hz, 0 has 256 Hz and 8 kHz. */
-    static const uint8_t bandwidths_hz[] = {188, 98, 42, 20, 10};
-    /* Near the sensor's own 1 kHz two clocks would beat: at 8 kHz each read finds a new reading of the gyroscope. */
-    if (period_us < 2000) {
-        return 0;
-    }
-    uint8_t filter = 1;
-    for (; filter < 6; filter++) {
-        if ((uint32_t)period_us * bandwidths_hz[filter - 1] * 2 <= 1000000uL) {
-            break;
-        }
+    /*
+     * RM, register 26: the gyroscope's bandwidths in Hz at DLPF_CFG 0 to 5; 6 has 5 Hz. At 0 it converts at 8 kHz, so
+     * that near 1 kHz each read finds a new reading, where the two clocks would else beat.
+     */
+    static const uint16_t bandwidths_hz[] = {256, 188, 98, 42, 20, 10};
+    uint8_t filter = 0;
+    while (filter < 6 && (uint32_t)period_us * bandwidths_hz[filter] * 2 > 1000000uL) {
+        filter++;
     }
     return filter;
 }
