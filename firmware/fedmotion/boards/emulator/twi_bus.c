@@ -27,7 +27,7 @@ enum {
 };
 
 /* SDA is PC4 and SCL PC5 (DS figure 1-1). */
-enum { SDA_PIN = 4, SCL_PIN = 5, PORTC_ADDRESS = 0x28, DDRC_ADDRESS = 0x27 };
+enum { SDA_PIN = 4, SCL_PIN = 5, PINC_ADDRESS = 0x26, DDRC_ADDRESS = 0x27, PORTC_ADDRESS = 0x28 };
 
 enum { BITS_PER_BYTE = 9 }; /* with the acknowledge bit */
 
@@ -229,6 +229,8 @@ static void show_lines(fm_twi_bus_t *bus)
     avr_ioctl(bus->avr, AVR_IOCTL_IOPORT_SET_EXTERNAL('C'), &pulled);
     avr_raise_irq(avr_io_getirq(bus->avr, AVR_IOCTL_IOPORT_GETIRQ('C'), SDA_PIN), sda);
     avr_raise_irq(avr_io_getirq(bus->avr, AVR_IOCTL_IOPORT_GETIRQ('C'), SCL_PIN), scl);
+    /* A level that has not changed is not told again, but a reset has cleared the register. */
+    bus->avr->data[PINC_ADDRESS] = (uint8_t)((bus->avr->data[PINC_ADDRESS] & ~pulled.mask) | pulled.value);
 }
 
 static void follow_clock(fm_twi_bus_t *bus, uint8_t direction, uint8_t port)

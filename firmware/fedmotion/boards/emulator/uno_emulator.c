@@ -246,8 +246,11 @@ static void set_fault(uint8_t fault, uint32_t argument)
 static void keep_eeprom(void)
 {
     avr_eeprom_desc_t now = {.ee = NULL, .offset = 0, .size = EEPROM_BYTES};
-    if (!board.eeprom_path || avr_ioctl(board.avr, AVR_IOCTL_EEPROM_GET, &now) != 0 ||
-        memcmp(board.eeprom, now.ee, EEPROM_BYTES) == 0) {
+    if (!board.eeprom_path) {
+        return;
+    }
+    avr_ioctl(board.avr, AVR_IOCTL_EEPROM_GET, &now); /* it returns the same for success and failure */
+    if (!now.ee || memcmp(board.eeprom, now.ee, EEPROM_BYTES) == 0) {
         return;
     }
     memcpy(board.eeprom, now.ee, EEPROM_BYTES);
