@@ -1,6 +1,5 @@
 """`fedmotion sim-board --board uno`: a performance, a virtual sensor, an emulated Uno and its port."""
 
-import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -43,11 +42,6 @@ def find_elf(elf: Path | None = None) -> Path:
         f"there is no firmware for the Uno, neither {BUILT_ELF} in a checkout nor in this package: "
         "build it with `make firmware`, or name one with --elf"
     )
-
-
-def firmware_sha256(elf: Path) -> str:
-    """Return the SHA-256 of the ELF in hexadecimal."""
-    return hashlib.sha256(elf.read_bytes()).hexdigest()
 
 
 def run_uno(

@@ -3,6 +3,7 @@
 `stage` runs the programs; here stands what is run and what came of it.
 """
 
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,7 +23,7 @@ from fedmotion.protocol.tensors import decode_arrays
 from fedmotion.simulation.baselines import accuracy, pool, train_in_one_place, windows_of
 from fedmotion.simulation.cast import Cast, Role
 from fedmotion.simulation.scoring import Decision, Score, score
-from fedmotion.simulation.stage import Folder, Stage, Watch
+from fedmotion.simulation.stage import Boards, Folder, Stage, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Demo:
     speed: float = 12.0
     broker: BrokerKind | None = None
     watch: Watch = field(default_factory=Watch)
+    boards: Boards = field(default_factory=Boards)
 
     @property
     def configuration(self) -> AggregatorConfiguration:
@@ -98,9 +100,11 @@ class Demo:
         """
         started_s = time.monotonic()
         folder = Folder(self.directory)
+        elf = self.boards.elf
+        firmware_sha256 = None if elf is None else hashlib.sha256(elf.read_bytes()).hexdigest()
         script = self._script(self.cast.newcomer)
         with ExitStack() as stack:
-            stage = Stage(self.cast, self.configuration, folder, self.watch, stack)
+            stage = Stage(self.cast, self.configuration, folder, self.watch, stack, self.boards)
             broker = stage.start_broker(self.broker)
             stage.teach()
             stage.run_rounds()
@@ -132,7 +136,7 @@ class Demo:
             recognised=score(script.marks, decisions),
             decisions=tuple(decisions),
             script=script,
-            board=BoardFigures("simulated", None, **stage.line_counts),
+            board=BoardFigures(self.boards.kind, firmware_sha256, **stage.line_counts),
             broker=broker,
         )
 
