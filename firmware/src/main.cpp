@@ -9,12 +9,14 @@ extern "C" {
 static fm_port port;
 static fm_node node;
 
-void setup() {
+void setup()
+{
     fm_arduino_begin(&port);
     fm_node_start(&node, &port);
 }
 
-void loop() {
+void loop()
+{
     fm_arduino_poll();
     fm_node_poll(&node);
 }

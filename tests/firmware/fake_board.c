@@ -14,27 +14,33 @@ enum {
     WHO_AM_I = 0x75
 };
 
-static bool is_awake(const fake_board *board) {
+static bool is_awake(const fake_board *board)
+{
     return (board->registers[PWR_MGMT_1] & 0x40) == 0;
 }
 
-static uint32_t n_conversions(const fake_board *board) {
+static uint32_t n_conversions(const fake_board *board)
+{
     const uint8_t filter = board->registers[CONFIG] & 7u;
-    const uint32_t period_us = (filter == 0 || filter == 7 ? 125u : 1000u) * (1u + board->registers[SMPLRT_DIV]);
+    const uint32_t period_us =
+        (filter == 0 || filter == 7 ? 125u : 1000u) * (1u + board->registers[SMPLRT_DIV]);
     return is_awake(board) ? (board->now_us - board->awake_since_us) / period_us : 0;
 }
 
-uint16_t fake_board_count(uint32_t n) {
+uint16_t fake_board_count(uint32_t n)
+{
     return (uint16_t)(1u + n % 32000u);
 }
 
-static void put_count(fake_board *board, uint8_t reg, int16_t count) {
+static void put_count(fake_board *board, uint8_t reg, int16_t count)
+{
     board->registers[reg] = (uint8_t)((uint16_t)count >> 8);
     board->registers[reg + 1] = (uint8_t)count;
 }
 
 /* One g upwards and 100 degrees a second, as counts of the full scales that hold now. */
-static void convert(fake_board *board) {
+static void convert(fake_board *board)
+{
     const uint32_t n = n_conversions(board);
     if (n == 0) {
         return;
@@ -50,7 +56,8 @@ static void convert(fake_board *board) {
     put_count(board, 0x47, (int16_t)-turn);
 }
 
-void fake_board_reset_sensor(fake_board *board) {
+void fake_board_reset_sensor(fake_board *board)
+{
     const uint8_t who_am_i = board->registers[WHO_AM_I];
     memset(board->registers, 0, sizeof board->registers);
     board->registers[WHO_AM_I] = who_am_i;
@@ -58,7 +65,8 @@ void fake_board_reset_sensor(fake_board *board) {
     board->n_seen = 0;
 }
 
-static bool is_there(fake_board *board) {
+static bool is_there(fake_board *board)
+{
     if (board->has_unplug_time && (int32_t)(board->now_us - board->unplug_us) >= 0) {
         board->has_unplug_time = false;
         board->is_plugged = false;
@@ -68,7 +76,8 @@ static bool is_there(fake_board *board) {
 }
 
 /* START and address: what both transfers begin with. */
-static fm_bus_result address(fake_board *board, uint8_t to) {
+static fm_bus_result address(fake_board *board, uint8_t to)
+{
     board->n_transfers++;
     if (board->sda_held_clocks != 0 || board->is_scl_held) {
         board->now_us += 250;
@@ -82,7 +91,8 @@ static fm_bus_result address(fake_board *board, uint8_t to) {
     return is_there(board) && to == board->address ? FM_BUS_OK : FM_BUS_NACK;
 }
 
-static fm_bus_result bus_write(void *context, uint8_t to, uint8_t reg, uint8_t value) {
+static fm_bus_result bus_write(void *context, uint8_t to, uint8_t reg, uint8_t value)
+{
     fake_board *board = context;
     const fm_bus_result result = address(board, to);
     if (result != FM_BUS_OK) {
@@ -111,7 +121,8 @@ static fm_bus_result bus_write(void *context, uint8_t to, uint8_t reg, uint8_t v
     return FM_BUS_OK;
 }
 
-static fm_bus_result bus_read(void *context, uint8_t to, uint8_t first_reg, uint8_t *bytes, uint8_t n) {
+static fm_bus_result bus_read(void *context, uint8_t to, uint8_t first_reg, uint8_t *bytes, uint8_t n)
+{
     fake_board *board = context;
     const fm_bus_result result = address(board, to);
     if (result != FM_BUS_OK) {
@@ -139,7 +150,8 @@ static fm_bus_result bus_read(void *context, uint8_t to, uint8_t first_reg, uint
     return FM_BUS_OK;
 }
 
-static fm_bus_result bus_recover(void *context) {
+static fm_bus_result bus_recover(void *context)
+{
     fake_board *board = context;
     board->n_recoveries++;
     board->now_us += 100;
@@ -150,13 +162,15 @@ static fm_bus_result bus_recover(void *context) {
     return board->sda_held_clocks == 0 ? FM_BUS_OK : FM_BUS_STUCK;
 }
 
-static uint32_t now_us(void *context) {
+static uint32_t now_us(void *context)
+{
     fake_board *board = context;
     board->now_us += board->tick_us;
     return board->now_us;
 }
 
-static bool line_write(void *context, const uint8_t *bytes, uint8_t n) {
+static bool line_write(void *context, const uint8_t *bytes, uint8_t n)
+{
     fake_board *board = context;
     if (board->is_line_full || board->n_sent + n > FAKE_SENT_BYTES) {
         return false;
@@ -166,16 +180,19 @@ static bool line_write(void *context, const uint8_t *bytes, uint8_t n) {
     return true;
 }
 
-static int16_t line_read(void *context) {
+static int16_t line_read(void *context)
+{
     fake_board *board = context;
     return board->n_read == board->n_received ? -1 : board->received[board->n_read++];
 }
 
-static uint8_t store_read(void *context, uint8_t at) {
+static uint8_t store_read(void *context, uint8_t at)
+{
     return ((fake_board *)context)->store[at % FAKE_STORE_BYTES];
 }
 
-static bool store_write(void *context, uint8_t at, uint8_t byte) {
+static bool store_write(void *context, uint8_t at, uint8_t byte)
+{
     fake_board *board = context;
     if ((int32_t)(board->now_us - board->store_busy_until_us) < 0) {
         return false;
@@ -186,7 +203,8 @@ static bool store_write(void *context, uint8_t at, uint8_t byte) {
     return true;
 }
 
-fake_board *fake_board_new(uint32_t start_us) {
+fake_board *fake_board_new(uint32_t start_us)
+{
     fake_board *board = calloc(1, sizeof *board);
     if (board == NULL) {
         abort();
@@ -214,16 +232,19 @@ fake_board *fake_board_new(uint32_t start_us) {
     return board;
 }
 
-void fake_board_free(fake_board *board) {
+void fake_board_free(fake_board *board)
+{
     free(board);
 }
 
-void fake_board_start(fake_board *board, uint8_t reset_cause) {
+void fake_board_start(fake_board *board, uint8_t reset_cause)
+{
     board->port.reset_cause = reset_cause;
     fm_node_start(&board->node, &board->port);
 }
 
-void fake_board_run(fake_board *board, uint32_t us) {
+void fake_board_run(fake_board *board, uint32_t us)
+{
     const uint32_t end_us = board->now_us + us;
     while ((int32_t)(end_us - board->now_us) > 0) {
         fm_node_poll(&board->node);

@@ -17,8 +17,8 @@ typedef struct {
     fm_node node;
 
     uint32_t now_us;
-    uint32_t tick_us;      /* what a look at the clock takes */
-    uint32_t bus_byte_us;  /* what a byte on the bus takes */
+    uint32_t tick_us;     /* what a look at the clock takes */
+    uint32_t bus_byte_us; /* what a byte on the bus takes */
 
     uint8_t sent[FAKE_SENT_BYTES];
     uint32_t n_sent;

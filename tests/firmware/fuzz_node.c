@@ -3,7 +3,8 @@
  *
  *     fuzz_node SEED SECONDS
  *
- * Each run starts a board and lives 20 virtual seconds of bytes, commands, damage and faults. Prints what it did.
+ * Each run starts a board and lives 20 virtual seconds of bytes, commands, damage and faults. Prints what it
+ * did.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,21 +16,24 @@
 static uint64_t state;
 
 /* xorshift64*, Vigna 2016. */
-static uint32_t draw(uint32_t below) {
+static uint32_t draw(uint32_t below)
+{
     state ^= state >> 12;
     state ^= state << 25;
     state ^= state >> 27;
     return (uint32_t)((state * 2685821657736338717u) >> 32) % below;
 }
 
-static void check(bool is_held, const char *what, uint64_t seed) {
+static void check(bool is_held, const char *what, uint64_t seed)
+{
     if (!is_held) {
         fprintf(stderr, "seed %llu: %s\n", (unsigned long long)seed, what);
         abort();
     }
 }
 
-static void receive(fake_board *board, const uint8_t *bytes, uint32_t n) {
+static void receive(fake_board *board, const uint8_t *bytes, uint32_t n)
+{
     if (board->n_read == board->n_received) {
         board->n_read = board->n_received = 0;
     }
@@ -38,7 +42,8 @@ static void receive(fake_board *board, const uint8_t *bytes, uint32_t n) {
     }
 }
 
-static void send_something(fake_board *board) {
+static void send_something(fake_board *board)
+{
     uint8_t bytes[300];
     uint8_t n = 0;
     switch (draw(4)) {
@@ -66,7 +71,16 @@ static void send_something(fake_board *board) {
     receive(board, bytes, n);
 }
 
-static void meddle(fake_board *board) {
+static void mend(fake_board *board)
+{
+    board->is_plugged = true;
+    board->is_scl_held = board->is_line_full = board->has_unplug_time = false;
+    board->sda_held_clocks = board->n_nacks = board->n_forgotten_writes = 0;
+    board->registers[0x75] = 0x68;
+}
+
+static void meddle(fake_board *board)
+{
     switch (draw(12)) {
     case 0:
         board->is_plugged = !board->is_plugged;
@@ -113,14 +127,16 @@ static void meddle(fake_board *board) {
     }
 }
 
-static void check_settings(const fm_settings *settings, uint64_t seed) {
+static void check_settings(const fm_settings *settings, uint64_t seed)
+{
     check(settings->sensor.period_us >= 1000, "the period is below what the node can pace", seed);
     check(fm_mpu6050_is_accel_full_scale(settings->sensor.accel_full_scale_g), "accel full scale", seed);
     check(fm_mpu6050_is_gyro_full_scale(settings->sensor.gyro_full_scale_dps), "gyro full scale", seed);
 }
 
 /* Without text in between, what was sent is frames of at most 255 bytes before each delimiter. */
-static void check_sent(const fake_board *board, uint32_t from, bool has_been_text, uint64_t seed) {
+static void check_sent(const fake_board *board, uint32_t from, bool has_been_text, uint64_t seed)
+{
     uint32_t n_since = 0;
     for (uint32_t i = from; i < board->n_sent && !has_been_text; i++) {
         n_since = board->sent[i] == 0 ? 0 : n_since + 1;
@@ -129,7 +145,8 @@ static void check_sent(const fake_board *board, uint32_t from, bool has_been_tex
     check(has_been_text || n_since == 0, "a frame was not sent whole", seed);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     const uint64_t first_seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
     const double seconds = argc > 2 ? strtod(argv[2], NULL) : 1;
     const time_t end = time(NULL) + (time_t)(seconds + 0.5);
@@ -149,6 +166,8 @@ int main(int argc, char **argv) {
             }
             if (draw(40) == 0) {
                 meddle(board);
+            } else if (draw(60) == 0) {
+                mend(board);
             }
             fake_board_run(board, draw(20000));
             has_been_text = has_been_text || board->node.settings.is_text || board->n_sent - from > 2000;
@@ -160,10 +179,7 @@ int main(int argc, char **argv) {
             }
         }
         /* Whatever was done to it: with sensor and line mended it streams within two seconds. */
-        board->is_plugged = true;
-        board->is_scl_held = board->is_line_full = board->has_unplug_time = false;
-        board->sda_held_clocks = board->n_nacks = board->n_forgotten_writes = 0;
-        board->registers[0x75] = 0x68;
+        mend(board);
         fake_board_run(board, 2000000);
         board->node.settings.is_streaming = true;
         const uint32_t before = board->node.n_samples;

@@ -6,7 +6,8 @@
 /* Bytes of argument of the commands 41 to 48. */
 static const uint8_t argument_bytes[] = {0, 0, 4, 1, 2, 1, FM_BOARD_ID_BYTES, 1};
 
-static fm_result_code set_flag(bool *flag, uint8_t value) {
+static fm_result_code set_flag(bool *flag, uint8_t value)
+{
     if (value > 1) {
         return FM_RESULT_OUT_OF_RANGE;
     }
@@ -14,7 +15,8 @@ static fm_result_code set_flag(bool *flag, uint8_t value) {
     return FM_RESULT_OK;
 }
 
-fm_result_code fm_command_obey(fm_settings *settings, const fm_host_frame *frame, uint16_t min_period_us) {
+fm_result_code fm_command_obey(fm_settings *settings, const fm_host_frame *frame, uint16_t min_period_us)
+{
     const uint8_t *argument = frame->argument;
     const uint16_t low = (uint16_t)(argument[0] | ((uint16_t)argument[1] << 8));
     if (frame->type < FIRST_HOST_TYPE || frame->type > LAST_HOST_TYPE) {
@@ -63,7 +65,8 @@ fm_result_code fm_command_obey(fm_settings *settings, const fm_host_frame *frame
 #define RECORD_KIND 0xFEu
 #define RECORD_VERSION 1u
 
-static uint16_t record_crc(const uint8_t *record) {
+static uint16_t record_crc(const uint8_t *record)
+{
     uint16_t crc = 0xFFFF;
     for (uint8_t i = 0; i < FM_RECORD_BYTES - 2; i++) {
         crc = fm_crc16(crc, record[i]);
@@ -71,7 +74,8 @@ static uint16_t record_crc(const uint8_t *record) {
     return crc;
 }
 
-void fm_record_write(uint8_t *record, const uint8_t *board_id) {
+void fm_record_write(uint8_t *record, const uint8_t *board_id)
+{
     record[0] = RECORD_KIND;
     record[1] = RECORD_VERSION;
     for (uint8_t i = 0; i < FM_BOARD_ID_BYTES; i++) {
@@ -82,10 +86,12 @@ void fm_record_write(uint8_t *record, const uint8_t *board_id) {
     record[FM_RECORD_BYTES - 1] = (uint8_t)(crc >> 8);
 }
 
-fm_record_state fm_record_read(const uint8_t *record, uint8_t *board_id) {
+fm_record_state fm_record_read(const uint8_t *record, uint8_t *board_id)
+{
     const uint16_t stored =
         (uint16_t)(record[FM_RECORD_BYTES - 2] | ((uint16_t)record[FM_RECORD_BYTES - 1] << 8));
-    const bool is_good = record[0] == RECORD_KIND && record[1] == RECORD_VERSION && stored == record_crc(record);
+    const bool is_good =
+        record[0] == RECORD_KIND && record[1] == RECORD_VERSION && stored == record_crc(record);
     bool is_erased = true;
     for (uint8_t i = 0; i < FM_RECORD_BYTES; i++) {
         is_erased = is_erased && record[i] == 0xFF;

@@ -1,4 +1,4 @@
-/* The host's commands (protocol/serial.md, 41 to 48): what each may set, and the answer to those that may not. */
+/* The host's commands (protocol/serial.md, 41 to 48): what each may set, and how each is answered. */
 #ifndef FM_COMMAND_H
 #define FM_COMMAND_H
 

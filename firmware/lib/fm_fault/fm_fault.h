@@ -1,4 +1,4 @@
-/* Faults that latch until the node starts anew, and counters that stay at their end (protocol/serial.md, STATUS). */
+/* STATUS' faults, which latch until the node starts anew, and its counters, which stay at their end. */
 #ifndef FM_FAULT_H
 #define FM_FAULT_H
 
@@ -21,12 +21,14 @@ typedef struct {
     uint16_t n_transmit_stalls;
 } fm_faults;
 
-static inline void fm_fault_latch(fm_faults *faults, uint16_t bits) {
+static inline void fm_fault_latch(fm_faults *faults, uint16_t bits)
+{
     faults->latched = (uint16_t)(faults->latched | bits);
 }
 
 /* Adds n to a counter that stays at 65535. */
-static inline void fm_fault_count(uint16_t *counter, uint16_t n) {
+static inline void fm_fault_count(uint16_t *counter, uint16_t n)
+{
     *counter = (uint16_t)(n > UINT16_MAX - *counter ? UINT16_MAX : *counter + n);
 }
 

@@ -3,8 +3,9 @@
 #define CRC_START 0xFFFFu
 #define SHORTEST (FM_FRAME_HEADER_BYTES + FM_FRAME_CRC_BYTES)
 
-/* The polynomial 0x1021 (x^16 + x^12 + x^5 + 1), eight steps at once: shifts by 12 and 5 are its two inner terms. */
-uint16_t fm_crc16(uint16_t crc, uint8_t byte) {
+/* The polynomial 0x1021, x^16 + x^12 + x^5 + 1, eight steps at once: 12 and 5 are its inner terms. */
+uint16_t fm_crc16(uint16_t crc, uint8_t byte)
+{
     uint8_t top = (uint8_t)((crc >> 8) ^ byte);
     top = (uint8_t)(top ^ (top >> 4));
     uint16_t wide = top;
@@ -12,7 +13,8 @@ uint16_t fm_crc16(uint16_t crc, uint8_t byte) {
 }
 
 /* One byte through COBS; the last place is the delimiter's. */
-static void put(fm_encoder *encoder, uint8_t byte) {
+static void put(fm_encoder *encoder, uint8_t byte)
+{
     if (encoder->n >= (uint8_t)(encoder->capacity - 1u)) {
         encoder->is_overfull = true;
         return;
@@ -27,7 +29,8 @@ static void put(fm_encoder *encoder, uint8_t byte) {
 }
 
 void fm_encoder_begin(fm_encoder *encoder, uint8_t *bytes, uint8_t capacity, uint8_t type, uint16_t sequence,
-                      uint32_t t_us) {
+                      uint32_t t_us)
+{
     encoder->bytes = bytes;
     encoder->capacity = capacity;
     encoder->code_at = 0;
@@ -42,22 +45,26 @@ void fm_encoder_begin(fm_encoder *encoder, uint8_t *bytes, uint8_t capacity, uin
     fm_encoder_u32(encoder, t_us);
 }
 
-void fm_encoder_u8(fm_encoder *encoder, uint8_t value) {
+void fm_encoder_u8(fm_encoder *encoder, uint8_t value)
+{
     encoder->crc = fm_crc16(encoder->crc, value);
     put(encoder, value);
 }
 
-void fm_encoder_u16(fm_encoder *encoder, uint16_t value) {
+void fm_encoder_u16(fm_encoder *encoder, uint16_t value)
+{
     fm_encoder_u8(encoder, (uint8_t)value);
     fm_encoder_u8(encoder, (uint8_t)(value >> 8));
 }
 
-void fm_encoder_u32(fm_encoder *encoder, uint32_t value) {
+void fm_encoder_u32(fm_encoder *encoder, uint32_t value)
+{
     fm_encoder_u16(encoder, (uint16_t)value);
     fm_encoder_u16(encoder, (uint16_t)(value >> 16));
 }
 
-uint8_t fm_encoder_end(fm_encoder *encoder) {
+uint8_t fm_encoder_end(fm_encoder *encoder)
+{
     uint16_t crc = encoder->crc;
     put(encoder, (uint8_t)crc);
     put(encoder, (uint8_t)(crc >> 8));
@@ -69,7 +76,8 @@ uint8_t fm_encoder_end(fm_encoder *encoder) {
     return (uint8_t)(encoder->n + 1u);
 }
 
-void fm_decoder_begin(fm_decoder *decoder) {
+void fm_decoder_begin(fm_decoder *decoder)
+{
     decoder->n_encoded = 0;
     decoder->n_plain = 0;
     decoder->crc = CRC_START;
@@ -78,7 +86,8 @@ void fm_decoder_begin(fm_decoder *decoder) {
 }
 
 /* One decoded byte. The last two are held back from the sum: they may be the CRC itself. */
-static void take(fm_decoder *decoder, uint8_t byte) {
+static void take(fm_decoder *decoder, uint8_t byte)
+{
     if (decoder->n_plain >= FM_FRAME_CRC_BYTES) {
         uint16_t at = (uint16_t)(decoder->n_plain - FM_FRAME_CRC_BYTES);
         decoder->crc = fm_crc16(decoder->crc, decoder->held[0]);
@@ -91,11 +100,13 @@ static void take(fm_decoder *decoder, uint8_t byte) {
     decoder->n_plain++;
 }
 
-static fm_heard end(const fm_decoder *decoder, fm_host_frame *frame) {
+static fm_heard end(const fm_decoder *decoder, fm_host_frame *frame)
+{
     if (decoder->n_encoded == 0) {
         return FM_HEARD_NOTHING;
     }
-    if (decoder->n_encoded > FM_FRAME_MAX_ENCODED_BYTES || decoder->n_left != 0 || decoder->n_plain < SHORTEST) {
+    if (decoder->n_encoded > FM_FRAME_MAX_ENCODED_BYTES || decoder->n_left != 0 ||
+        decoder->n_plain < SHORTEST) {
         return FM_HEARD_DAMAGE;
     }
     uint16_t sent = (uint16_t)(decoder->held[0] | ((uint16_t)decoder->held[1] << 8));
@@ -111,7 +122,8 @@ static fm_heard end(const fm_decoder *decoder, fm_host_frame *frame) {
     return FM_HEARD_FRAME;
 }
 
-fm_heard fm_decoder_feed(fm_decoder *decoder, uint8_t byte, fm_host_frame *frame) {
+fm_heard fm_decoder_feed(fm_decoder *decoder, uint8_t byte, fm_host_frame *frame)
+{
     if (byte == 0) {
         fm_heard heard = end(decoder, frame);
         fm_decoder_begin(decoder);

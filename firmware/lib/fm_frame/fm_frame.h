@@ -1,9 +1,9 @@
 /*
  * Frames on the serial line (protocol/serial.md): COBS and CRC-16/CCITT-FALSE, both ways.
  *
- * The encoder streams: each byte is stuffed and summed as it is put, so that a sample costs its own time when it is
- * taken and nothing when its frame ends. The decoder keeps no more of a frame than a command can have, and yet checks
- * the CRC of any frame.
+ * The encoder streams: each byte is stuffed and summed as it is put, so that a sample costs its own time when
+ * it is taken and nothing when its frame ends. The decoder keeps no more of a frame than a command can have,
+ * and yet checks the CRC of any frame.
  */
 #ifndef FM_FRAME_H
 #define FM_FRAME_H
@@ -11,12 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum {
-    FM_FRAME_HELLO = 0x01,
-    FM_FRAME_SAMPLES = 0x02,
-    FM_FRAME_STATUS = 0x03,
-    FM_FRAME_RESULT = 0x04
-};
+enum { FM_FRAME_HELLO = 0x01, FM_FRAME_SAMPLES = 0x02, FM_FRAME_STATUS = 0x03, FM_FRAME_RESULT = 0x04 };
 
 #define FM_FRAME_HEADER_BYTES 7u
 #define FM_FRAME_CRC_BYTES 2u
@@ -44,7 +39,8 @@ void fm_encoder_u8(fm_encoder *encoder, uint8_t value);
 void fm_encoder_u16(fm_encoder *encoder, uint16_t value);
 void fm_encoder_u32(fm_encoder *encoder, uint32_t value);
 
-/* Ends the frame with CRC and delimiter. Returns its bytes on the line, or 0 where the buffer was too small. */
+/* Ends the frame with CRC and delimiter. Returns its bytes on the line, or 0 where the buffer was too small.
+ */
 uint8_t fm_encoder_end(fm_encoder *encoder);
 
 /* The longest argument: SET_BOARD_ID's. */

@@ -30,13 +30,15 @@ enum {
 
 static const uint8_t addresses[] = {0x68, 0x69}; /* AD0 low, high */
 
-static bool is_relative(uint8_t who_am_i) {
+static bool is_relative(uint8_t who_am_i)
+{
     /* MPU6050 and MPU9150, boards sold as such with 98, MPU6500, MPU9250, 9255 and their siblings. */
     return who_am_i == 0x68 || (who_am_i >= 0x70 && who_am_i <= 0x74) || who_am_i == 0x98;
 }
 
-/* Place of a full scale in {first, 2 first, 4 first, 8 first}, which is its register's FS_SEL; 4 if it is none. */
-static uint8_t full_scale_select(uint16_t full_scale, uint16_t first) {
+/* Place of a full scale in {first, 2 first, 4 first, 8 first}, which is its FS_SEL; 4 if it is none. */
+static uint8_t full_scale_select(uint16_t full_scale, uint16_t first)
+{
     uint8_t select = 0;
     while (select < 4 && full_scale != (uint16_t)(first << select)) {
         select++;
@@ -44,18 +46,21 @@ static uint8_t full_scale_select(uint16_t full_scale, uint16_t first) {
     return select;
 }
 
-bool fm_mpu6050_is_accel_full_scale(uint8_t full_scale_g) {
+bool fm_mpu6050_is_accel_full_scale(uint8_t full_scale_g)
+{
     return full_scale_select(full_scale_g, 2) < 4;
 }
 
-bool fm_mpu6050_is_gyro_full_scale(uint16_t full_scale_dps) {
+bool fm_mpu6050_is_gyro_full_scale(uint16_t full_scale_dps)
+{
     return full_scale_select(full_scale_dps, 250) < 4;
 }
 
-uint8_t fm_mpu6050_filter(uint16_t period_us) {
+uint8_t fm_mpu6050_filter(uint16_t period_us)
+{
     /*
-     * RM, register 26: the gyroscope's bandwidths in Hz at DLPF_CFG 0 to 5; 6 has 5 Hz. At 0 it converts at 8 kHz, so
-     * that near 1 kHz each read finds a new reading, where the two clocks would else beat.
+     * RM, register 26: the gyroscope's bandwidths in Hz at DLPF_CFG 0 to 5; 6 has 5 Hz. At 0 it converts at 8
+     * kHz, so that near 1 kHz each read finds a new reading, where the two clocks would else beat.
      */
     static const uint16_t bandwidths_hz[] = {256, 188, 98, 42, 20, 10};
     uint8_t filter = 0;
@@ -65,28 +70,34 @@ uint8_t fm_mpu6050_filter(uint16_t period_us) {
     return filter;
 }
 
-static void enter(fm_mpu6050 *sensor, fm_sensor_state state, uint32_t now_us, uint32_t pause_us) {
+static void enter(fm_mpu6050 *sensor, fm_sensor_state state, uint32_t now_us, uint32_t pause_us)
+{
     sensor->state = (uint8_t)state;
     sensor->since_us = now_us;
     sensor->pause_us = pause_us;
     sensor->n_failures = 0;
 }
 
-static fm_sensor_result lose(fm_mpu6050 *sensor, fm_bus_result why, uint32_t now_us, uint32_t pause_us) {
+static fm_sensor_result lose(fm_mpu6050 *sensor, fm_bus_result why, uint32_t now_us, uint32_t pause_us)
+{
     enter(sensor, FM_SENSOR_LOST, now_us, pause_us);
     sensor->is_bus_stuck = why == FM_BUS_STUCK;
     return sensor->is_bus_stuck ? FM_SENSOR_STUCK : FM_SENSOR_ABSENT;
 }
 
-static fm_bus_result set(const fm_mpu6050 *sensor, uint8_t reg, uint8_t value) {
+static fm_bus_result set(const fm_mpu6050 *sensor, uint8_t reg, uint8_t value)
+{
     return sensor->bus->write(sensor->bus->context, sensor->address, reg, value);
 }
 
-static fm_bus_result get(const fm_mpu6050 *sensor, uint8_t first_reg, uint8_t *bytes, uint8_t n) {
+static fm_bus_result get(const fm_mpu6050 *sensor, uint8_t first_reg, uint8_t *bytes, uint8_t n)
+{
     return sensor->bus->read(sensor->bus->context, sensor->address, first_reg, bytes, n);
 }
 
-void fm_mpu6050_begin(fm_mpu6050 *sensor, const fm_bus *bus, const fm_sensor_settings *settings, uint32_t now_us) {
+void fm_mpu6050_begin(fm_mpu6050 *sensor, const fm_bus *bus, const fm_sensor_settings *settings,
+                      uint32_t now_us)
+{
     sensor->bus = bus;
     sensor->settings = settings;
     sensor->address = addresses[0];
@@ -95,13 +106,15 @@ void fm_mpu6050_begin(fm_mpu6050 *sensor, const fm_bus *bus, const fm_sensor_set
     enter(sensor, FM_SENSOR_LOST, now_us, 0);
 }
 
-void fm_mpu6050_reconfigure(fm_mpu6050 *sensor, uint32_t now_us) {
+void fm_mpu6050_reconfigure(fm_mpu6050 *sensor, uint32_t now_us)
+{
     if (sensor->state == FM_SENSOR_RUNNING || sensor->state == FM_SENSOR_SETTLING) {
         enter(sensor, FM_SENSOR_WAKING, now_us, 0);
     }
 }
 
-static fm_sensor_result find(fm_mpu6050 *sensor, uint32_t now_us) {
+static fm_sensor_result find(fm_mpu6050 *sensor, uint32_t now_us)
+{
     fm_bus_result result = FM_BUS_OK;
     if (sensor->is_bus_stuck) {
         result = sensor->bus->recover(sensor->bus->context);
@@ -134,7 +147,8 @@ static fm_sensor_result find(fm_mpu6050 *sensor, uint32_t now_us) {
     return lose(sensor, result, now_us, RETRY_PAUSE_US);
 }
 
-static fm_sensor_result configure(fm_mpu6050 *sensor, uint32_t now_us) {
+static fm_sensor_result configure(fm_mpu6050 *sensor, uint32_t now_us)
+{
     const uint8_t gyro_select = full_scale_select(sensor->settings->gyro_full_scale_dps, 250);
     const uint8_t accel_select = full_scale_select(sensor->settings->accel_full_scale_g, 2);
     const uint8_t filter = fm_mpu6050_filter(sensor->settings->period_us);
@@ -171,7 +185,8 @@ static fm_sensor_result configure(fm_mpu6050 *sensor, uint32_t now_us) {
     return FM_SENSOR_OK;
 }
 
-fm_sensor_result fm_mpu6050_step(fm_mpu6050 *sensor, uint32_t now_us) {
+fm_sensor_result fm_mpu6050_step(fm_mpu6050 *sensor, uint32_t now_us)
+{
     fm_bus_result result = FM_BUS_OK;
     if (sensor->state == FM_SENSOR_RUNNING || now_us - sensor->since_us < sensor->pause_us) {
         return FM_SENSOR_NOT_DUE;
@@ -196,22 +211,24 @@ fm_sensor_result fm_mpu6050_step(fm_mpu6050 *sensor, uint32_t now_us) {
     return FM_SENSOR_OK;
 }
 
-static int16_t joined(const uint8_t *big_endian) {
+static int16_t joined(const uint8_t *big_endian)
+{
     return (int16_t)(uint16_t)((uint16_t)((uint16_t)big_endian[0] << 8) | big_endian[1]);
 }
 
-fm_sensor_result fm_mpu6050_read(fm_mpu6050 *sensor, fm_reading *reading, uint32_t now_us) {
+fm_sensor_result fm_mpu6050_read(fm_mpu6050 *sensor, fm_reading *reading, uint32_t now_us)
+{
     uint8_t bytes[N_BURST_BYTES];
     if (sensor->state != FM_SENSOR_RUNNING) {
-        return sensor->is_bus_stuck ? FM_SENSOR_STUCK : FM_SENSOR_ABSENT;
+        return FM_SENSOR_NOT_DUE;
     }
     fm_bus_result result = get(sensor, INT_STATUS, bytes, sizeof bytes);
     if (result == FM_BUS_STUCK) {
         return lose(sensor, result, now_us, 0);
     }
     /*
-     * EXT_SENS_DATA_00 is 0 where no second sensor is read through this one. A sensor that is unplugged within the
-     * burst leaves the data line high: its last bytes are FF, and so is this one.
+     * EXT_SENS_DATA_00 is 0 where no second sensor is read through this one. A sensor that is unplugged
+     * within the burst leaves the data line high: its last bytes are FF, and so is this one.
      */
     if (result == FM_BUS_OK && bytes[N_BURST_BYTES - 1] != 0) {
         result = FM_BUS_NACK;

@@ -1,9 +1,10 @@
 /*
  * The MPU6050 and its relatives, by their registers (RM-MPU-6000A-00, "RM"; PS-MPU-6000A-00, "PS").
  *
- * The sensor converts at 1 kHz by its own clock and the node reads the newest reading at instants of its own, so a
- * reading is at most 1 ms old. Each read begins with INT_STATUS: a reading that the sensor has not made anew since the
- * last one is refused. So a sensor that lost its power for a moment, answers again and is asleep yields no zeros.
+ * The sensor converts at 1 kHz by its own clock and the node reads the newest reading at instants of its own,
+ * so a reading is at most 1 ms old. Each read begins with INT_STATUS: a reading that the sensor has not made
+ * anew since the last one is refused. So a sensor that lost its power for a moment, answers again and is
+ * asleep yields no zeros.
  *
  * Nothing here waits: fm_mpu6050_step does what is due and returns.
  */
@@ -27,7 +28,7 @@ typedef enum {
 
 typedef enum {
     FM_SENSOR_OK = 0,
-    FM_SENSOR_NOT_DUE = 1, /* nothing done */
+    FM_SENSOR_NOT_DUE = 1, /* nothing done: it is being looked for, and what is wrong has been said */
     FM_SENSOR_ABSENT = -1, /* does not answer, or forgot what it was told */
     FM_SENSOR_WRONG = -2,  /* WHO_AM_I is of another sensor */
     FM_SENSOR_STUCK = -3,  /* the bus is held low */
@@ -65,17 +66,18 @@ bool fm_mpu6050_is_gyro_full_scale(uint16_t full_scale_dps);
 uint8_t fm_mpu6050_filter(uint16_t period_us);
 
 /* Begins to look for the sensor at once. bus and settings are the caller's and stay. */
-void fm_mpu6050_begin(fm_mpu6050 *sensor, const fm_bus *bus, const fm_sensor_settings *settings, uint32_t now_us);
+void fm_mpu6050_begin(fm_mpu6050 *sensor, const fm_bus *bus, const fm_sensor_settings *settings,
+                      uint32_t now_us);
 
-/* Writes the settings anew with the next step, where the sensor is configured; otherwise they come with its turn. */
+/* Has a configured sensor's settings written anew with the next step; else they come in their turn. */
 void fm_mpu6050_reconfigure(fm_mpu6050 *sensor, uint32_t now_us);
 
-/* Does the next thing that brings the sensor to FM_SENSOR_RUNNING, where it is due: at most ten bytes on the bus. */
+/* Does the next thing that is due to bring the sensor to FM_SENSOR_RUNNING: at most 30 bytes on the bus. */
 fm_sensor_result fm_mpu6050_step(fm_mpu6050 *sensor, uint32_t now_us);
 
 /*
- * Reads the newest reading: one transfer of 16 bytes, begun at once. Fills reading, and only then, where it returns
- * FM_SENSOR_OK. After failures that a further read will not mend it looks for the sensor anew.
+ * Reads the newest reading: one transfer of 16 bytes, begun at once. Fills reading, and only then, where it
+ * returns FM_SENSOR_OK. After failures that a further read will not mend it looks for the sensor anew.
  */
 fm_sensor_result fm_mpu6050_read(fm_mpu6050 *sensor, fm_reading *reading, uint32_t now_us);
 

@@ -11,16 +11,18 @@
 #define N_BOARD_BYTES 16u
 #define N_RECEIVED_AT_ONCE 24u
 
-/* The longest piece of work between two samples: configuring the sensor, or two frames in answer to a command. */
+/* The longest piece of work between two samples: configuring the sensor, or the two frames of an answer. */
 #define LONGEST_WORK_US 900
 /* From here on the node waits for the instant. */
 #define WAIT_US 60
 
-static uint32_t now_us(const fm_node *node) {
+static uint32_t now_us(const fm_node *node)
+{
     return node->port->now_us(node->port->context);
 }
 
-static bool transmit(fm_node *node, const uint8_t *bytes, uint8_t n) {
+static bool transmit(fm_node *node, const uint8_t *bytes, uint8_t n)
+{
     if (n != 0 && node->port->line_write(node->port->context, bytes, n)) {
         return true;
     }
@@ -30,7 +32,8 @@ static bool transmit(fm_node *node, const uint8_t *bytes, uint8_t n) {
 }
 
 /* Sends the samples that wait for their frame to fill. */
-static void flush(fm_node *node) {
+static void flush(fm_node *node)
+{
     const uint8_t n_samples = node->batch.n_samples;
     if (n_samples == 0) {
         return;
@@ -42,12 +45,14 @@ static void flush(fm_node *node) {
 }
 
 /* Begins a frame other than SAMPLES; the samples before it go before it. */
-static void begin(fm_node *node, fm_encoder *encoder, uint8_t type) {
+static void begin(fm_node *node, fm_encoder *encoder, uint8_t type)
+{
     flush(node);
     fm_encoder_begin(encoder, node->bytes + 1, (uint8_t)FM_BATCH_BYTES, type, node->sequence++, now_us(node));
 }
 
-static void send(fm_node *node, fm_encoder *encoder) {
+static void send(fm_node *node, fm_encoder *encoder)
+{
     const uint8_t n = fm_encoder_end(encoder);
     if (node->settings.is_text) {
         node->bytes[0] = 0; /* ends the text before it */
@@ -57,7 +62,8 @@ static void send(fm_node *node, fm_encoder *encoder) {
     }
 }
 
-static void send_hello(fm_node *node) {
+static void send_hello(fm_node *node)
+{
     fm_encoder encoder;
     const char *board = node->port->board;
     begin(node, &encoder, FM_FRAME_HELLO);
@@ -87,7 +93,8 @@ static void send_hello(fm_node *node) {
     node->has_announced = true;
 }
 
-static void send_status(fm_node *node) {
+static void send_status(fm_node *node)
+{
     fm_encoder encoder;
     begin(node, &encoder, FM_FRAME_STATUS);
     fm_encoder_u16(&encoder, node->faults.latched);
@@ -101,7 +108,8 @@ static void send_status(fm_node *node) {
     send(node, &encoder);
 }
 
-static void send_result(fm_node *node, const fm_host_frame *frame, fm_result_code code) {
+static void send_result(fm_node *node, const fm_host_frame *frame, fm_result_code code)
+{
     fm_encoder encoder;
     begin(node, &encoder, FM_FRAME_RESULT);
     fm_encoder_u8(&encoder, frame->type);
@@ -110,7 +118,8 @@ static void send_result(fm_node *node, const fm_host_frame *frame, fm_result_cod
     send(node, &encoder);
 }
 
-static uint16_t fault_of(fm_sensor_result result) {
+static uint16_t fault_of(fm_sensor_result result)
+{
     switch (result) {
     case FM_SENSOR_ABSENT:
     case FM_SENSOR_STALE:
@@ -126,7 +135,8 @@ static uint16_t fault_of(fm_sensor_result result) {
     return 0;
 }
 
-static void keep(fm_node *node, uint32_t index, uint32_t t_us, const fm_reading *reading) {
+static void keep(fm_node *node, uint32_t index, uint32_t t_us, const fm_reading *reading)
+{
     const uint16_t period_us = node->sampler.period_us;
     node->n_samples++;
     node->temperature_lsb = reading->temperature_lsb;
@@ -149,7 +159,8 @@ static void keep(fm_node *node, uint32_t index, uint32_t t_us, const fm_reading 
     }
 }
 
-static void sample(fm_node *node) {
+static void sample(fm_node *node)
+{
     fm_reading reading;
     fm_sensor_result result = FM_SENSOR_NOT_DUE;
     uint32_t t_us = now_us(node);
@@ -176,7 +187,8 @@ static void sample(fm_node *node) {
     }
 }
 
-static bool tend_sensor(fm_node *node) {
+static bool tend_sensor(fm_node *node)
+{
     const fm_sensor_result result = fm_mpu6050_step(&node->sensor, now_us(node));
     if (result == FM_SENSOR_NOT_DUE) {
         return false;
@@ -193,8 +205,9 @@ static bool tend_sensor(fm_node *node) {
     return true;
 }
 
-/* Stops the grid, which begins anew when the sensor has its settings: no reading has another scale than HELLO says. */
-static void change_sensor(fm_node *node) {
+/* Stops the grid until the sensor has its settings, so that no reading has another scale than HELLO says. */
+static void change_sensor(fm_node *node)
+{
     if (node->sensor.state == FM_SENSOR_RUNNING || node->sensor.state == FM_SENSOR_SETTLING) {
         fm_mpu6050_reconfigure(&node->sensor, now_us(node));
         node->is_pacing = false;
@@ -203,12 +216,14 @@ static void change_sensor(fm_node *node) {
     }
 }
 
-static bool is_same(const fm_sensor_settings *one, const fm_sensor_settings *other) {
+static bool is_same(const fm_sensor_settings *one, const fm_sensor_settings *other)
+{
     return one->period_us == other->period_us && one->gyro_full_scale_dps == other->gyro_full_scale_dps &&
            one->accel_full_scale_g == other->accel_full_scale_g;
 }
 
-static void obey(fm_node *node, const fm_host_frame *frame) {
+static void obey(fm_node *node, const fm_host_frame *frame)
+{
     const fm_sensor_settings before = node->settings.sensor;
     flush(node); /* what was measured before the command goes as it was then */
     const fm_result_code code = fm_command_obey(&node->settings, frame, node->port->min_period_us);
@@ -246,7 +261,8 @@ static void obey(fm_node *node, const fm_host_frame *frame) {
     }
 }
 
-static bool receive(fm_node *node) {
+static bool receive(fm_node *node)
+{
     fm_host_frame frame;
     for (uint8_t i = 0; i < N_RECEIVED_AT_ONCE; i++) {
         const int16_t byte = node->port->line_read(node->port->context);
@@ -266,7 +282,8 @@ static bool receive(fm_node *node) {
 }
 
 /* One byte of the record at a time: an EEPROM takes 3.4 ms for each. */
-static void store(fm_node *node) {
+static void store(fm_node *node)
+{
     uint8_t record[FM_RECORD_BYTES];
     fm_record_write(record, node->settings.board_id);
     while (node->n_stored < FM_RECORD_BYTES) {
@@ -281,7 +298,8 @@ static void store(fm_node *node) {
     }
 }
 
-static void work(fm_node *node) {
+static void work(fm_node *node)
+{
     if (now_us(node) - node->status_since_us >= STATUS_PERIOD_US) {
         node->status_since_us += STATUS_PERIOD_US;
         if (!node->settings.is_text) {
@@ -294,7 +312,8 @@ static void work(fm_node *node) {
     }
 }
 
-void fm_node_start(fm_node *node, const fm_port *port) {
+void fm_node_start(fm_node *node, const fm_port *port)
+{
     uint8_t record[FM_RECORD_BYTES];
     *node = (fm_node){0};
     node->port = port;
@@ -314,7 +333,8 @@ void fm_node_start(fm_node *node, const fm_port *port) {
     fm_mpu6050_begin(&node->sensor, &port->bus, &node->settings.sensor, node->status_since_us);
 }
 
-void fm_node_poll(fm_node *node) {
+void fm_node_poll(fm_node *node)
+{
     if (node->is_pacing) {
         const int32_t slack_us = fm_sampler_slack_us(&node->sampler, now_us(node));
         if (slack_us <= WAIT_US) {

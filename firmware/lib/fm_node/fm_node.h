@@ -1,8 +1,8 @@
 /*
  * A board with its sensor, as the host meets it: samples by the clock, commands, HELLO, STATUS, recovery.
  *
- * One loop and no interrupt of its own: when a sampling instant is near, the node waits for it and does nothing else;
- * between two instants it does other things in pieces that end before the next.
+ * One loop and no interrupt of its own: when a sampling instant is near, the node waits for it and does
+ * nothing else; between two instants it does other things in pieces that end before the next.
  */
 #ifndef FM_NODE_H
 #define FM_NODE_H
@@ -36,7 +36,8 @@ typedef struct {
     int16_t temperature_lsb;
     uint8_t announced_who_am_i;
     uint8_t n_stored; /* bytes of the record that are in the store */
-    bool is_pacing;   /* sampling instants pass; not before the sensor was found or missed, nor while it is set */
+    bool is_pacing; /* sampling instants pass; not before the sensor was found or missed, nor while it is set
+                     */
     bool has_sampled; /* since the last other piece of work */
     bool has_announced;
     /* The one frame that is being made; one more byte for the delimiter that begins a frame among text. */

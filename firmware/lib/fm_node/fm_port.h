@@ -1,6 +1,6 @@
 /*
- * What a target gives to the node: clock, line, sensor bus, store. All calls return soon: none waits longer than a
- * fraction of a millisecond, whatever hangs on its wires.
+ * What a target gives to the node: clock, line, sensor bus, store. All calls return soon: none waits longer
+ * than a fraction of a millisecond, whatever hangs on its wires.
  */
 #ifndef FM_PORT_H
 #define FM_PORT_H

@@ -3,7 +3,8 @@
 static const char names[6][2] = {{'a', 'x'}, {'a', 'y'}, {'a', 'z'}, {'g', 'x'}, {'g', 'y'}, {'g', 'z'}};
 
 /* By subtraction: an AVR divides in software. */
-static char *decimal(char *at, int16_t value) {
+static char *decimal(char *at, int16_t value)
+{
     static const uint16_t powers[] = {10000, 1000, 100, 10, 1};
     uint16_t left = (uint16_t)value;
     uint8_t power = 0;
@@ -25,7 +26,8 @@ static char *decimal(char *at, int16_t value) {
     return at;
 }
 
-uint8_t fm_text_line(char *line, const int16_t *counts) {
+uint8_t fm_text_line(char *line, const int16_t *counts)
+{
     char *at = line;
     for (uint8_t axis = 0; axis < 6; axis++) {
         *at++ = names[axis][0];

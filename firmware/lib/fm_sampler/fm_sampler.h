@@ -1,9 +1,9 @@
 /*
  * When samples are taken, how they are numbered, and the frames that carry them.
  *
- * Sampling instants form a grid on the node's clock: start + k period. Each has a number, also where no reading comes
- * of it, so that the host sees what is missing. Times are microseconds modulo 2^32, and no two that are compared may
- * lie 2^31 us (36 minutes) apart.
+ * Sampling instants form a grid on the node's clock: start + k period. Each has a number, also where no
+ * reading comes of it, so that the host sees what is missing. Times are microseconds modulo 2^32, and no two
+ * that are compared may lie 2^31 us (36 minutes) apart.
  */
 #ifndef FM_SAMPLER_H
 #define FM_SAMPLER_H
@@ -26,8 +26,8 @@ void fm_sampler_start(fm_sampler *sampler, uint16_t period_us, uint32_t now_us);
 int32_t fm_sampler_slack_us(const fm_sampler *sampler, uint32_t now_us);
 
 /*
- * Passes the instant that is due, and with it those that went by a whole period ago and more. Returns the number of
- * the newest one, which now stands for; n_missed is how many older ones passed without a reading.
+ * Passes the instant that is due, and with it those that went by a whole period ago and more. Returns the
+ * number of the newest one, which now stands for; n_missed is how many older ones passed without a reading.
  */
 uint32_t fm_sampler_take(fm_sampler *sampler, uint32_t now_us, uint32_t *n_missed);
 
@@ -46,7 +46,7 @@ typedef struct {
     uint8_t n_samples;
 } fm_batch;
 
-/* Whether a sample with this number and time is the frame's next: consecutive, and its time as the frame implies. */
+/* Whether a sample with this number and time is the frame's next: consecutive, and when it implies. */
 bool fm_batch_continues(const fm_batch *batch, uint32_t index, uint32_t t_us);
 
 /* Begins a frame in the caller's buffer of FM_BATCH_BYTES. */

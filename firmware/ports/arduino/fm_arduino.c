@@ -30,13 +30,15 @@ enum { POWER_ON = 0, FROM_OUTSIDE = 1, WATCHDOG = 2, BROWN_OUT = 3 };
 static uint8_t reset_flags __attribute__((section(".noinit")));
 
 /* Before anything else: a watchdog that bit goes on biting, and the flags add up until they are cleared. */
-__attribute__((naked, used, section(".init3"))) static void keep_reset_flags(void) {
+__attribute__((naked, used, section(".init3"))) static void keep_reset_flags(void)
+{
     reset_flags = MCUSR;
     MCUSR = 0;
     wdt_disable();
 }
 
-static uint8_t reset_cause(void) {
+static uint8_t reset_cause(void)
+{
     /* A boot loader may have cleared them: then it is not known, which is 0 as well. */
     if (reset_flags & _BV(PORF)) {
         return POWER_ON;
@@ -50,21 +52,25 @@ static uint8_t reset_cause(void) {
     return reset_flags & _BV(EXTRF) ? FROM_OUTSIDE : POWER_ON;
 }
 
-static uint32_t now_us(void *context) {
+static uint32_t now_us(void *context)
+{
     (void)context;
     return micros();
 }
 
-static uint8_t *record(uint8_t address) {
+static uint8_t *record(uint8_t address)
+{
     return (uint8_t *)(RECORD_AT + address);
 }
 
-static uint8_t store_read(void *context, uint8_t address) {
+static uint8_t store_read(void *context, uint8_t address)
+{
     (void)context;
     return eeprom_read_byte(record(address));
 }
 
-static bool store_write(void *context, uint8_t address, uint8_t byte) {
+static bool store_write(void *context, uint8_t address, uint8_t byte)
+{
     (void)context;
     if (!eeprom_is_ready()) {
         return false;
@@ -73,7 +79,8 @@ static bool store_write(void *context, uint8_t address, uint8_t byte) {
     return true;
 }
 
-void fm_arduino_begin(fm_port *port) {
+void fm_arduino_begin(fm_port *port)
+{
     fm_line_begin();
     fm_twi_begin();
     *port = (fm_port){
@@ -89,6 +96,7 @@ void fm_arduino_begin(fm_port *port) {
     };
 }
 
-void fm_arduino_poll(void) {
+void fm_arduino_poll(void)
+{
     fm_line_poll();
 }

@@ -1,8 +1,10 @@
 /*
- * Chapter "2-wire Serial Interface" of the ATmega328P's data sheet; the ATmega2560 and 32U4 have the same registers.
+ * Chapter "2-wire Serial Interface" of the ATmega328P's data sheet; the ATmega2560 and 32U4 have the same
+ * registers.
  *
- * A byte takes 23 us at 400 kHz, so waiting for it beats an interrupt each; the UART's interrupts go on meanwhile. No
- * wait is longer than N_TURNS turns of a loop, which is some ten bytes' time, whatever holds the wires.
+ * A byte takes 23 us at 400 kHz, so waiting for it beats an interrupt each; the UART's interrupts go on
+ * meanwhile. No wait is longer than N_TURNS turns of a loop, which is some ten bytes' time, whatever holds
+ * the wires.
  */
 #include "fm_twi.h"
 
@@ -32,12 +34,14 @@
 #error "fm_twi.c knows the wires of the ATmega328P, 2560 and 32U4"
 #endif
 
-static bool is_free(void) {
+static bool is_free(void)
+{
     return (WIRES_PIN & (SDA_MASK | SCL_MASK)) == (SDA_MASK | SCL_MASK);
 }
 
 /* Starts what control says and waits for it; false where it does not end. */
-static bool act(uint8_t control) {
+static bool act(uint8_t control)
+{
     TWCR = (uint8_t)(_BV(TWINT) | _BV(TWEN) | control);
     for (uint16_t turn = 0; turn < N_TURNS; turn++) {
         if (TWCR & _BV(TWINT)) {
@@ -47,13 +51,15 @@ static bool act(uint8_t control) {
     return false;
 }
 
-static bool put(uint8_t byte) {
+static bool put(uint8_t byte)
+{
     TWDR = byte;
     return act(0);
 }
 
 /* Ends the transfer. A STOP that does not end is found by the next is_free or START. */
-static fm_bus_result stop(fm_bus_result result) {
+static fm_bus_result stop(fm_bus_result result)
+{
     if (result == FM_BUS_STUCK) {
         TWCR = 0; /* lets go of both wires */
         TWCR = _BV(TWEN);
@@ -72,7 +78,8 @@ static fm_bus_result stop(fm_bus_result result) {
 }
 
 /* START, address and register number. */
-static fm_bus_result address_register(uint8_t address, uint8_t reg) {
+static fm_bus_result address_register(uint8_t address, uint8_t reg)
+{
     if (!is_free() || !act(_BV(TWSTA)) || TW_STATUS != TW_START) {
         return FM_BUS_STUCK;
     }
@@ -88,7 +95,8 @@ static fm_bus_result address_register(uint8_t address, uint8_t reg) {
     return TW_STATUS == TW_MT_DATA_ACK ? FM_BUS_OK : FM_BUS_NACK;
 }
 
-void fm_twi_begin(void) {
+void fm_twi_begin(void)
+{
     WIRES_DDR = (uint8_t)(WIRES_DDR & ~(SDA_MASK | SCL_MASK));
     WIRES_PORT |= SDA_MASK | SCL_MASK; /* pull-ups, for a board that has none */
     TWSR = 0;
@@ -97,7 +105,8 @@ void fm_twi_begin(void) {
     _delay_us(HALF_CLOCK_US); /* the pull-ups charge the wires */
 }
 
-fm_bus_result fm_twi_write(void *context, uint8_t address, uint8_t reg, uint8_t value) {
+fm_bus_result fm_twi_write(void *context, uint8_t address, uint8_t reg, uint8_t value)
+{
     (void)context;
     fm_bus_result result = address_register(address, reg);
     if (result == FM_BUS_OK) {
@@ -110,7 +119,8 @@ fm_bus_result fm_twi_write(void *context, uint8_t address, uint8_t reg, uint8_t 
     return stop(result);
 }
 
-fm_bus_result fm_twi_read(void *context, uint8_t address, uint8_t first_reg, uint8_t *bytes, uint8_t n) {
+fm_bus_result fm_twi_read(void *context, uint8_t address, uint8_t first_reg, uint8_t *bytes, uint8_t n)
+{
     (void)context;
     fm_bus_result result = address_register(address, first_reg);
     if (result != FM_BUS_OK) {
@@ -133,19 +143,22 @@ fm_bus_result fm_twi_read(void *context, uint8_t address, uint8_t first_reg, uin
 }
 
 /* As an open drain: low by direction, high by the pull-up. */
-static void pull(uint8_t mask) {
+static void pull(uint8_t mask)
+{
     WIRES_PORT = (uint8_t)(WIRES_PORT & ~mask);
     WIRES_DDR |= mask;
     _delay_us(HALF_CLOCK_US);
 }
 
-static void release(uint8_t mask) {
+static void release(uint8_t mask)
+{
     WIRES_DDR = (uint8_t)(WIRES_DDR & ~mask);
     WIRES_PORT |= mask;
     _delay_us(HALF_CLOCK_US);
 }
 
-fm_bus_result fm_twi_recover(void *context) {
+fm_bus_result fm_twi_recover(void *context)
+{
     (void)context;
     TWCR = 0;
     release(SDA_MASK);

@@ -26,7 +26,8 @@ static volatile uint8_t received[RECEIVE_BYTES];
 static volatile uint8_t receive_head;
 static volatile uint8_t receive_tail;
 
-ISR(TRANSMIT_vect) {
+ISR(TRANSMIT_vect)
+{
     const uint8_t tail = transmit_tail;
     UDR0 = transmitted[tail];
     transmit_tail = (uint8_t)(tail + 1u);
@@ -35,7 +36,8 @@ ISR(TRANSMIT_vect) {
     }
 }
 
-ISR(RECEIVE_vect) {
+ISR(RECEIVE_vect)
+{
     const uint8_t byte = UDR0;
     const uint8_t next = (uint8_t)(receive_head + 1u) % RECEIVE_BYTES;
     if (next != receive_tail) { /* else the CRC tells that a byte is missing */
@@ -44,14 +46,16 @@ ISR(RECEIVE_vect) {
     }
 }
 
-void fm_line_begin(void) {
+void fm_line_begin(void)
+{
     UCSR0A = _BV(U2X0);
     UBRR0 = (uint16_t)(F_CPU / (8 * FM_BAUD) - 1);
     UCSR0C = _BV(UCSZ01) | _BV(UCSZ00);
     UCSR0B = _BV(RXEN0) | _BV(TXEN0) | _BV(RXCIE0);
 }
 
-bool fm_line_write(void *context, const uint8_t *bytes, uint8_t n) {
+bool fm_line_write(void *context, const uint8_t *bytes, uint8_t n)
+{
     (void)context;
     uint8_t head = transmit_head;
     if ((uint8_t)(transmit_tail - head - 1u) < n) {
@@ -61,13 +65,15 @@ bool fm_line_write(void *context, const uint8_t *bytes, uint8_t n) {
         transmitted[head++] = bytes[i];
     }
     transmit_head = head;
-    ATOMIC_BLOCK(ATOMIC_FORCEON) {
+    ATOMIC_BLOCK(ATOMIC_FORCEON)
+    {
         UCSR0B |= _BV(UDRIE0);
     }
     return true;
 }
 
-int16_t fm_line_read(void *context) {
+int16_t fm_line_read(void *context)
+{
     (void)context;
     const uint8_t tail = receive_tail;
     if (tail == receive_head) {
@@ -78,7 +84,8 @@ int16_t fm_line_read(void *context) {
     return byte;
 }
 
-void fm_line_poll(void) {
+void fm_line_poll(void)
+{
 }
 
 #endif

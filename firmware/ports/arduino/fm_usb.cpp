@@ -1,5 +1,5 @@
-// The Leonardo's USB serial line. The core's write waits up to 250 ms for a host that does not read, so a ring stands
-// before it and only what USB takes at once goes on.
+// The Leonardo's USB serial line. The core's write waits up to 250 ms for a host that does not read, so a
+// ring stands before it and only what USB takes at once goes on.
 #include <Arduino.h>
 
 #include "fm_line_port.h"
@@ -10,11 +10,13 @@ static uint8_t ring[256];
 static uint8_t head;
 static uint8_t tail;
 
-void fm_line_begin(void) {
+void fm_line_begin(void)
+{
     Serial.begin(FM_BAUD);
 }
 
-bool fm_line_write(void *, const uint8_t *bytes, uint8_t n) {
+bool fm_line_write(void *, const uint8_t *bytes, uint8_t n)
+{
     if (static_cast<uint8_t>(tail - head - 1u) < n) {
         return false;
     }
@@ -24,11 +26,13 @@ bool fm_line_write(void *, const uint8_t *bytes, uint8_t n) {
     return true;
 }
 
-int16_t fm_line_read(void *) {
+int16_t fm_line_read(void *)
+{
     return static_cast<int16_t>(Serial.read());
 }
 
-void fm_line_poll(void) {
+void fm_line_poll(void)
+{
     // The bank is sent, also half full, with the next frame of USB (1 ms).
     while (head != tail) {
         const uint8_t up_to_wrap = head > tail ? head - tail : static_cast<uint8_t>(256u - tail);
