@@ -23,6 +23,8 @@ test: .venv/.installed-dev packages lint firmware
 lint: .venv/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/clang-format --dry-run -Werror $(wildcard firmware/lib/*/*.[ch] firmware/ports/*/*.[ch] \
+		firmware/ports/*/*.cpp firmware/src/*.cpp tests/firmware/*.[ch])
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
