@@ -221,7 +221,8 @@ def _show(console: Console, result: DemoResult) -> None:
     )
     console.print(
         f"boards: {board.kind}{firmware}, {board.n_frames} frames, {board.n_bad} bad, "
-        f"{board.n_dropped} dropped; {result.n_rounds} train rounds over {result.broker}; {result.seconds:.1f} s in all"
+        f"{board.n_dropped} dropped; {result.n_rounds} train rounds over {result.broker}; "
+        f"{result.seconds:.1f} s in all"
     )
 
 
