@@ -10,6 +10,9 @@ BOARDS := uno nano mega2560 leonardo
 ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# PlatformIO would ask the internet for the age of its packages and wait for the answer.
+export PLATFORMIO_SETTING_ENABLE_TELEMETRY := no
+export PLATFORMIO_DISABLE_UPGRADE_CHECK := true
 
 .PHONY: demo test packages lint firmware benchmark clean
 
@@ -17,6 +20,7 @@ demo: .venv/.installed-demo
 	$(BIN)/fedmotion demo $(ARGS)
 
 test: .venv/.installed-dev packages lint firmware
+	$(BIN)/pio test --project-conf platformio.ci.ini --environment native
 	$(BIN)/coverage erase
 	$(BIN)/pytest --cov --cov-report=term $(ARGS)
 
@@ -24,13 +28,10 @@ lint: .venv/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/clang-format --dry-run -Werror $(wildcard firmware/lib/*/*.[ch] firmware/ports/*/*.[ch] \
-		firmware/ports/*/*.cpp firmware/src/*.cpp tests/firmware/*.[ch])
+		firmware/ports/*/*.cpp firmware/src/*.cpp tests/firmware/*.[ch] tests/firmware/native/*/*.c)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# PlatformIO would ask the internet for the age of its packages and wait for the answer.
-firmware: export PLATFORMIO_SETTING_ENABLE_TELEMETRY := no
-firmware: export PLATFORMIO_DISABLE_UPGRADE_CHECK := true
 firmware: .venv/.installed-dev packages
 	$(BIN)/python firmware/platforms/offline_core.py .pio/core
 	$(BIN)/pio run --silent --project-conf platformio.ci.ini $(BOARDS:%=-e %)

@@ -13,6 +13,9 @@ import pytest
 from fedmotion.protocol.serial_frames import Command, Samples, Status
 from fedmotion.protocol.serial_framing import DELIMITER, Frame, FrameDecoder, encode_frame
 
+# PlatformIO's own tests: `pio test` runs them.
+collect_ignore = ["native"]
+
 CHECKOUT = Path(__file__).parents[2]
 LIBRARY = CHECKOUT / "firmware" / "lib"
 HERE = Path(__file__).parent
