@@ -180,8 +180,8 @@ int main(int argc, char **argv)
         }
         /* Whatever was done to it: with sensor and line mended it streams within two seconds. */
         mend(board);
-        fake_board_run(board, 2000000);
         board->node.settings.is_streaming = true;
+        fake_board_run(board, 2000000);
         const uint32_t before = board->node.n_samples;
         fake_board_run(board, 500000);
         check(board->node.n_samples - before >= 7, "the node does not recover", seed);
