@@ -1,5 +1,6 @@
 """The firmware's C, compiled for this machine and called from Python by what its own headers declare."""
 
+import random
 import re
 import shutil
 import subprocess
@@ -9,9 +10,10 @@ from typing import Any
 
 import cffi
 import pytest
+from cobs import cobs
 
 from fedmotion.protocol.serial_frames import Command, Samples, Status
-from fedmotion.protocol.serial_framing import DELIMITER, Frame, FrameDecoder, encode_frame
+from fedmotion.protocol.serial_framing import DELIMITER, Frame, FrameDecoder, crc16, encode_frame
 
 # PlatformIO's own tests: `pio test` runs them.
 collect_ignore = ["native"]
@@ -123,6 +125,38 @@ def _samples_of(frames: list[Frame]) -> list[tuple[int, int, list[int]]]:
         if isinstance(body := frame.body, Samples)
         for k, row in enumerate(body.counts.tolist())
     ]
+
+
+def _damaged_line(seed: int) -> bytes:
+    """Commands, frames of other kinds, damage and noise, as a line may bring them."""
+    rng = random.Random(seed)
+    out = bytearray()
+    for _ in range(400):
+        kind = rng.randrange(6)
+        if kind == 0:
+            out += rng.randbytes(rng.randrange(40)) + b"\0"
+        elif kind == 1:
+            out += bytes(rng.choices((0, 1, 2, 0xFF), k=rng.randrange(30)))
+        elif kind == 2:
+            plain = bytes([rng.randrange(0x38, 0x84)]) + rng.randbytes(6 + rng.randrange(12))
+            out += b"\0" + cobs.encode(plain + crc16(plain).to_bytes(2, "little")) + b"\0"
+        elif kind == 3:
+            plain = b"\x50" + bytes(6) + rng.randbytes(rng.randrange(230, 260)).replace(b"\0", b"\x07")
+            out += b"\0" + cobs.encode(plain + crc16(plain).to_bytes(2, "little")) + b"\0"
+        else:
+            command_type = rng.choice(sorted(Command.ARGUMENTS))
+            layout = Command.ARGUMENTS[command_type]
+            argument = int.from_bytes(rng.randbytes(layout.size), "little") if layout else 0
+            line = bytearray(encode_frame(Command(command_type, argument), rng.randrange(65536)))
+            if kind == 5:
+                line[rng.randrange(len(line))] ^= 1 << rng.randrange(8)
+            out += b"\0" + line
+    return bytes(out)
+
+
+@pytest.fixture
+def damaged_line() -> Callable[[int], bytes]:
+    return _damaged_line
 
 
 @pytest.fixture

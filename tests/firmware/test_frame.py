@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from cobs import cobs
 
 from fedmotion.boards.command_reader import CommandReader, Heard
-from fedmotion.protocol.serial_frames import Command, ResultCode, Samples
+from fedmotion.protocol.serial_frames import ResultCode, Samples
 from fedmotion.protocol.serial_framing import crc16, encode_frame
 
 VECTORS = json.loads((Path(__file__).parents[2] / "protocol" / "vectors" / "serial.json").read_text())
@@ -104,36 +104,11 @@ def test_a_frame_that_does_not_fit_is_none_and_nothing_is_written_behind_its_buf
         assert bytes(buffer)[max(capacity, 1) :] == b"\xaa" * (256 - max(capacity, 1))
 
 
-def damaged_lines(seed: int) -> bytes:
-    """Commands, frames of other kinds, damage and noise, as a line may bring them."""
-    rng = random.Random(seed)
-    out = bytearray()
-    for _ in range(400):
-        kind = rng.randrange(6)
-        if kind == 0:
-            out += rng.randbytes(rng.randrange(40)) + b"\0"
-        elif kind == 1:
-            out += bytes(rng.choices((0, 1, 2, 0xFF), k=rng.randrange(30)))
-        elif kind == 2:
-            plain = bytes([rng.randrange(0x38, 0x84)]) + rng.randbytes(6 + rng.randrange(12))
-            out += b"\0" + cobs.encode(plain + crc16(plain).to_bytes(2, "little")) + b"\0"
-        elif kind == 3:
-            plain = b"\x50" + bytes(6) + rng.randbytes(rng.randrange(230, 260)).replace(b"\0", b"\x07")
-            out += b"\0" + cobs.encode(plain + crc16(plain).to_bytes(2, "little")) + b"\0"
-        else:
-            command_type = rng.choice(sorted(Command.ARGUMENTS))
-            layout = Command.ARGUMENTS[command_type]
-            argument = int.from_bytes(rng.randbytes(layout.size), "little") if layout else 0
-            line = bytearray(encode_frame(Command(command_type, argument), rng.randrange(65536)))
-            if kind == 5:
-                line[rng.randrange(len(line))] ^= 1 << rng.randrange(8)
-            out += b"\0" + line
-    return bytes(out)
-
-
 @pytest.mark.parametrize("seed", range(20))
-def test_c_hears_what_the_simulated_node_hears_in_a_damaged_line(ffi: Any, c: Any, seed: int) -> None:
-    data = damaged_lines(seed)
+def test_c_hears_what_the_simulated_node_hears_in_a_damaged_line(
+    ffi: Any, c: Any, damaged_line: Callable[[int], bytes], seed: int
+) -> None:
+    data = damaged_line(seed)
     expected = CommandReader().feed(data)
     assert list(heard(ffi, c, data)) == expected
     assert sum(each.code is ResultCode.OK for each in expected) > 50
