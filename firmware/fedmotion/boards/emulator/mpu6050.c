@@ -174,6 +174,7 @@ void fm_mpu_power_on(fm_mpu_t *mpu, uint64_t now)
     mpu->registers[PWR_MGMT_1] = SLEEP; /* RM 3 */
     mpu->fifo_start = mpu->fifo_count = 0;
     mpu->has_overflowed = false;
+    mpu->is_addressed = false;
     mpu->is_pointer_next = true;
     mpu->pointer = 0;
     restart_sampling(mpu, now);
@@ -181,7 +182,8 @@ void fm_mpu_power_on(fm_mpu_t *mpu, uint64_t now)
 
 bool fm_mpu_address(fm_mpu_t *mpu, uint8_t address_byte, uint64_t now)
 {
-    if (!mpu->is_plugged || address_byte >> 1 != ADDRESS) {
+    mpu->is_addressed = mpu->is_plugged && address_byte >> 1 == ADDRESS;
+    if (!mpu->is_addressed) {
         return false;
     }
     mpu->is_pointer_next = !(address_byte & 1);
@@ -236,7 +238,7 @@ static void write_register(fm_mpu_t *mpu, uint8_t address, uint8_t byte, uint64_
 
 bool fm_mpu_write(fm_mpu_t *mpu, uint8_t byte, uint64_t now)
 {
-    if (!mpu->is_plugged) {
+    if (!mpu->is_plugged || !mpu->is_addressed) {
         return false;
     }
     if (mpu->is_pointer_next) {
@@ -264,7 +266,7 @@ static uint8_t read_status(fm_mpu_t *mpu, uint64_t now)
 uint8_t fm_mpu_read(fm_mpu_t *mpu, uint64_t now)
 {
     const uint8_t address = mpu->pointer;
-    if (!mpu->is_plugged) {
+    if (!mpu->is_plugged || !mpu->is_addressed) {
         return 0xFF; /* nobody pulls SDA down */
     }
     if (address == FIFO_R_W) {

@@ -31,6 +31,7 @@ typedef struct {
     uint8_t pointer;         /* of the register that is read or written next */
     bool is_pointer_next;    /* the next byte written is the pointer */
     bool is_plugged;
+    bool is_addressed;       /* by the transfer under way, since it has power */
     uint64_t epoch;          /* sample n is taken at epoch + n periods, from n = 1 */
     uint64_t n_latched;      /* the sample in the registers */
     uint64_t n_seen;         /* the sample that INT_STATUS has told of */
