@@ -239,6 +239,21 @@ def test_the_same_id_again_wears_nothing(board: Any) -> None:
     assert board.raw.n_store_writes == 12
 
 
+def test_a_reset_in_the_middle_of_a_frame_costs_that_frame_alone(make_board: Callable[..., Any]) -> None:
+    board = make_board()
+    before = board.run_bytes(START_UP_US + 100_000)
+    board.start(reset_cause=1)
+    after = board.run_bytes(START_UP_US + 100_000)
+    for n_cut in range(1, 12):
+        decoder = FrameDecoder()
+        whole = decoder.feed(before)
+        frames = decoder.feed(before[-28:-n_cut] + after)
+        assert decoder.counters.n_bad == 1
+        assert isinstance(frames[0].body, Hello)
+        assert len(whole) > 5
+        assert (frames[0].sequence, frames[0].body.reset_cause) == (0, 1)
+
+
 @pytest.mark.parametrize("place", range(12))
 def test_a_damaged_store_is_said_and_its_id_not_used(make_board: Callable[..., Any], place: int) -> None:
     board = make_board()

@@ -314,6 +314,7 @@ static void work(fm_node *node)
 
 void fm_node_start(fm_node *node, const fm_port *port)
 {
+    static const uint8_t delimiter = 0;
     uint8_t record[FM_RECORD_BYTES];
     *node = (fm_node){0};
     node->port = port;
@@ -328,6 +329,8 @@ void fm_node_start(fm_node *node, const fm_port *port)
     if (fm_record_read(record, node->settings.board_id) == FM_RECORD_DAMAGED) {
         fm_fault_latch(&node->faults, FM_FAULT_SETTINGS_LOST);
     }
+    /* Ends what a reset has cut, so that HELLO is not read as its rest. */
+    (void)port->line_write(port->context, &delimiter, 1);
     fm_decoder_begin(&node->decoder);
     node->status_since_us = now_us(node);
     fm_mpu6050_begin(&node->sensor, &port->bus, &node->settings.sensor, node->status_since_us);
