@@ -11,8 +11,10 @@
 #define N_BOARD_BYTES 16u
 #define N_RECEIVED_AT_ONCE 24u
 
-/* The longest piece of work between two samples: configuring the sensor, or the two frames of an answer. */
+/* The longest piece of work between two samples: configuring the sensor, or a HELLO in a flood of bytes. */
 #define LONGEST_WORK_US 900
+#define N_SAMPLES_UNTIL_WORK 4u
+#define N_SAMPLES_UNTIL_WORK_AT_LAST 32u
 /* From here on the node waits for the instant. */
 #define WAIT_US 60
 
@@ -239,26 +241,21 @@ static void obey(fm_node *node, const fm_host_frame *frame)
     }
     switch (frame->type) {
     case FM_COMMAND_GET_STATUS:
-        send_status(node);
-        break;
-    case FM_COMMAND_SET_PERIOD_US:
-    case FM_COMMAND_SET_ACCEL_FULL_SCALE_G:
-    case FM_COMMAND_SET_GYRO_FULL_SCALE_DPS:
-        if (!is_same(&before, &node->settings.sensor)) {
-            change_sensor(node);
-        }
-        send_hello(node);
-        break;
+        node->owed = FM_FRAME_STATUS;
+        return;
+    case FM_COMMAND_SET_TEXT_MODE:
+    case FM_COMMAND_SET_STREAMING:
+        return;
     case FM_COMMAND_SET_BOARD_ID:
         node->n_stored = 0;
-        send_hello(node);
-        break;
-    case FM_COMMAND_GET_HELLO:
-        send_hello(node);
         break;
     default:
         break;
     }
+    if (!is_same(&before, &node->settings.sensor)) {
+        change_sensor(node);
+    }
+    node->owed = FM_FRAME_HELLO;
 }
 
 static bool receive(fm_node *node)
@@ -298,9 +295,22 @@ static void store(fm_node *node)
     }
 }
 
+static void pay(fm_node *node)
+{
+    if (node->owed == FM_FRAME_HELLO) {
+        send_hello(node);
+    } else {
+        send_status(node);
+    }
+    node->owed = 0;
+}
+
+/* One piece of work, begun only where the one before it has all been done. */
 static void work(fm_node *node)
 {
-    if (now_us(node) - node->status_since_us >= STATUS_PERIOD_US) {
+    if (node->owed != 0) {
+        pay(node);
+    } else if (now_us(node) - node->status_since_us >= STATUS_PERIOD_US) {
         node->status_since_us += STATUS_PERIOD_US;
         if (!node->settings.is_text) {
             send_status(node);
@@ -340,16 +350,17 @@ void fm_node_poll(fm_node *node)
 {
     if (node->is_pacing) {
         const int32_t slack_us = fm_sampler_slack_us(&node->sampler, now_us(node));
-        if (slack_us <= WAIT_US) {
+        if (slack_us <= WAIT_US && node->n_since_work < N_SAMPLES_UNTIL_WORK_AT_LAST) {
             sample(node);
-            node->has_sampled = true;
+            node->n_since_work++;
             return;
         }
-        /* At rates that leave less than this, one piece of work a sample may delay the next one. */
-        if (slack_us < LONGEST_WORK_US && !node->has_sampled) {
+        /* Where no sample leaves that much, each fourth lets something else delay the next; and a node that
+         * is always late listens at last. */
+        if (slack_us < LONGEST_WORK_US && node->n_since_work < N_SAMPLES_UNTIL_WORK) {
             return;
         }
-        node->has_sampled = false;
     }
+    node->n_since_work = 0;
     work(node);
 }

@@ -38,8 +38,9 @@ typedef struct {
     uint8_t n_stored; /* bytes of the record that are in the store */
     bool is_pacing; /* sampling instants pass; not before the sensor was found or missed, nor while it is set
                      */
-    bool has_sampled; /* since the last other piece of work */
+    uint8_t n_since_work; /* samples since the node last looked for other work */
     bool has_announced;
+    uint8_t owed; /* type of the frame that follows the last RESULT, 0 for none */
     /* The one frame that is being made; one more byte for the delimiter that begins a frame among text. */
     uint8_t bytes[1u + FM_BATCH_BYTES];
 } fm_node;
