@@ -72,6 +72,14 @@ class Host:
         return self.frames
 
 
+def done(server: NodeServer, action: Callable[[], None]) -> None:
+    """Have the serving thread do this, and wait until it is done."""
+    is_done = threading.Event()
+    server.post(action)
+    server.post(is_done.set)
+    assert is_done.wait(DEADLINE_S)
+
+
 def n_of(kind: type, n: int = 1) -> Callable[[list[Frame]], bool]:
     return lambda frames: sum(isinstance(frame.body, kind) for frame in frames) >= n
 
@@ -176,6 +184,31 @@ def test_opening_the_port_again_resets_the_board(firmware_elf: Path, port: str) 
     assert (greeting.sequence, greeting.body.reset_cause) == (0, 1)
     assert indices_of(frames)[:20] == list(range(20))
     assert host.decoder.counters.n_bad == 0
+
+
+def test_a_pulled_cable_takes_the_power_and_the_motion_goes_on_without_the_board(firmware_elf: Path) -> None:
+    with serving(firmware_elf, "tcp:0", speed=1.0) as (server, uno):
+        with Host(server.address) as host:
+            host.until(n_of(Samples, 5))
+        done(server, server.pull_cable)
+        before_us = uno.motion_us
+        assert not server.has_client
+        done(server, server.plug_in)
+        assert before_us < uno.motion_us
+        with Host(server.address) as host:
+            frames = host.until(n_of(Samples, 5))
+    hello = bodies(frames, Hello)[0]
+    assert hello.reset_cause in {0, 1}  # power on; opening the port then resets it from outside
+    assert host.decoder.counters.n_bad == 0
+
+
+def test_an_emulator_that_dies_ends_the_board_with_a_sentence(firmware_elf: Path) -> None:
+    with EmulatedUno(firmware_elf, sensor()) as uno:
+        uno.advance(1_000)
+        uno._process.kill()
+        uno._process.wait()
+        with pytest.raises(EmulatorError, match="the emulator has ended: it said nothing"):
+            uno.advance(2_000)
 
 
 def test_a_host_that_stops_reading_loses_frames_and_never_gets_a_false_one(firmware_elf: Path) -> None:

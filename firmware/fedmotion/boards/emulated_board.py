@@ -15,13 +15,16 @@ from fedmotion.boards.simulated_board import make_script, open_port
 from fedmotion.boards.virtual_mpu6050 import VirtualMpu6050
 
 BUILT_ELF = Path(".pio", "build", "uno", "firmware.elf")
-"""Where `make firmware` puts it, in the checkout."""
+"""Where `make firmware` puts it, in a checkout."""
 
 _SHIPPED_ELF = ("images", "uno.elf")
 
 
 def find_elf(elf: Path | None = None) -> Path:
-    """Return the Uno's firmware: `elf`, or the checkout's, or the one in this package.
+    """Return the Uno's firmware: `elf`, or one that was built, or the one in this package.
+
+    Built ones are looked for in the current folder and those above it, then above this package, which
+    is in a checkout where it was installed from one to be worked on.
 
     Raises
     ------
@@ -32,14 +35,13 @@ def find_elf(elf: Path | None = None) -> Path:
         if not elf.is_file():
             raise EmulatorError(f"there is no firmware {elf}: build it with `make firmware`")
         return elf
-    checkout = Path(__file__).parents[3]
-    built = checkout / BUILT_ELF
-    shipped = Path(str(files("fedmotion.boards").joinpath(*_SHIPPED_ELF)))
-    for path in (built, shipped):
+    package = Path(str(files("fedmotion.boards")))
+    folders = (Path.cwd(), *Path.cwd().parents, *package.parents)
+    for path in (*(folder / BUILT_ELF for folder in folders), package.joinpath(*_SHIPPED_ELF)):
         if path.is_file():
             return path
     raise EmulatorError(
-        f"there is no firmware for the Uno, neither {BUILT_ELF} in a checkout nor in this package: "
+        f"there is no firmware for the Uno, neither {BUILT_ELF} here or above nor one in this package: "
         "build it with `make firmware`, or name one with --elf"
     )
 

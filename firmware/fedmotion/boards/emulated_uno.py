@@ -4,6 +4,7 @@ The emulator is a process of its own that speaks over two pipes; this end gives 
 and, whenever the firmware reads the sensor, what `VirtualMpu6050` feels at the sensor's own instant.
 """
 
+import contextlib
 import logging
 import struct
 import subprocess
@@ -177,9 +178,9 @@ class EmulatedUno:
 
     def close(self) -> None:
         """End the emulator."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+        with contextlib.suppress(BrokenPipeError):  # what it was not given any more
+            self._pipe(self._process.stdin).close()
+        self._pipe(self._process.stdout).close()
         self._process.wait()
         self._log_file.close()
 

@@ -34,9 +34,15 @@ static uint8_t never_set __attribute__((section(".noinit")));
 static uint16_t stream_us;
 static uint32_t next_ticks;
 
-ISR(TIMER1_OVF_vect) { n_wraps++; }
+ISR(TIMER1_OVF_vect)
+{
+    n_wraps++;
+}
 
-ISR(INT0_vect) { n_interrupts++; }
+ISR(INT0_vect)
+{
+    n_interrupts++;
+}
 
 /* Half microseconds since the start. */
 static uint32_t now(void)

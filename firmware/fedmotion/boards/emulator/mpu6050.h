@@ -28,15 +28,15 @@ typedef struct {
     void *context;
     uint8_t registers[FM_MPU_N_REGISTERS];
     uint8_t who_am_i;
-    uint8_t pointer;         /* of the register that is read or written next */
-    bool is_pointer_next;    /* the next byte written is the pointer */
+    uint8_t pointer;      /* of the register that is read or written next */
+    bool is_pointer_next; /* the next byte written is the pointer */
     bool is_plugged;
-    bool is_addressed;       /* by the transfer under way, since it has power */
-    uint64_t epoch;          /* sample n is taken at epoch + n periods, from n = 1 */
-    uint64_t n_latched;      /* the sample in the registers */
-    uint64_t n_seen;         /* the sample that INT_STATUS has told of */
-    uint64_t n_stored;       /* the last sample in the FIFO */
-    uint64_t latched_cycle;  /* its instant */
+    bool is_addressed;      /* by the transfer under way, since it has power */
+    uint64_t epoch;         /* sample n is taken at epoch + n periods, from n = 1 */
+    uint64_t n_latched;     /* the sample in the registers */
+    uint64_t n_seen;        /* the sample that INT_STATUS has told of */
+    uint64_t n_stored;      /* the last sample in the FIFO */
+    uint64_t latched_cycle; /* its instant */
     bool has_overflowed;
     uint8_t fifo[FM_MPU_FIFO_BYTES];
     uint16_t fifo_start, fifo_count;

@@ -37,12 +37,12 @@ typedef struct {
     avr_twi_t *registers; /* simavr's module: where the registers and the interrupt are */
     fm_twi_device_t device;
     fm_twi_phase_t phase;
-    fm_twi_action_t action;  /* under way */
+    fm_twi_action_t action; /* under way */
     uint8_t next_status;
-    bool is_owner;           /* between START and STOP */
-    bool is_waiting;         /* for lines that are held */
+    bool is_owner;   /* between START and STOP */
+    bool is_waiting; /* for lines that are held */
     bool is_scl_held;
-    bool is_scl_low;         /* by the program, as a pin */
+    bool is_scl_low;          /* by the program, as a pin */
     uint32_t sda_held_clocks; /* SDA stays low until so many clocks of SCL; 0: it is not held */
     uint32_t n_address_nacks; /* faults that wait: so many addresses are not answered */
     uint32_t n_data_nacks;

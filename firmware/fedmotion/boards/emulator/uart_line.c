@@ -31,8 +31,8 @@ void fm_bytes_append(fm_bytes_t *to, const void *bytes, size_t n)
 static uint32_t cycles_per_bit(const fm_uart_t *uart)
 {
     const avr_uart_t *registers = uart->registers;
-    const uint32_t ubrr =
-        avr_regbit_get(uart->avr, registers->ubrrl) | (uint32_t)avr_regbit_get(uart->avr, registers->ubrrh) << 8;
+    const uint32_t ubrr = avr_regbit_get(uart->avr, registers->ubrrl) |
+                          (uint32_t)avr_regbit_get(uart->avr, registers->ubrrh) << 8;
     return (avr_regbit_get(uart->avr, registers->u2x) ? 8 : 16) * (ubrr + 1);
 }
 

@@ -30,9 +30,9 @@ enum {
     FREQUENCY_HZ = 16000000,
     CYCLES_PER_US = FREQUENCY_HZ / 1000000,
     EEPROM_BYTES = 1024,
-    INT_PIN = 2,              /* D2 is PD2 */
+    INT_PIN = 2, /* D2 is PD2 */
     FIRST_RAM_ADDRESS = 0x100,
-    RAM_AT_POWER_ON = 0xA5,   /* anything but the zeros that a program might count on */
+    RAM_AT_POWER_ON = 0xA5, /* anything but the zeros that a program might count on */
     /* Instructions run between two looks at the timers; interrupts and register writes end it sooner. */
     RUN_CYCLES = 200,
 };
