@@ -48,6 +48,17 @@ def test_real_people_teach_each_other_through_the_real_firmware(
     assert (board["n_bad"], board["n_dropped"]) == (0, 0)
 
 
+def test_ctrl_c_ends_a_board_and_its_emulator(tmp_path: Path, firmware: Path) -> None:
+    board = (*FEDMOTION, "sim-board", "--board", "uno", "--starts-at-once", "--elf", str(firmware))
+    with MarkedProcess(board, tmp_path) as process:
+        process.wait_for_output("socket://")
+        assert any("uno_emulator" in line for line in process.offspring().values())
+        process.interrupt()
+        assert process.wait(15) == 0, process.report()
+        process.assert_nobody_is_left()
+        assert process.error_path.read_text() == ""
+
+
 def test_without_an_emulator_the_demo_ends_with_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

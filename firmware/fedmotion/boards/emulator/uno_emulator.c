@@ -10,6 +10,7 @@
  * back. It ends with its input. */
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -388,6 +389,8 @@ int main(int argc, char **argv)
         fputs("uno_emulator ELF EEPROM_FILE|-\n", stderr);
         return 2;
     }
+    /* Ctrl-C at a terminal reaches both processes: the other one decides, and closes our input. */
+    signal(SIGINT, SIG_IGN);
     /* simavr prints on our output, which belongs to the messages. */
     board.out = dup(STDOUT_FILENO);
     if (board.out < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
