@@ -1,28 +1,46 @@
 # The two commands of the README, each doing all of its own set-up in a fresh clone:
 #   make demo   four simulated people teach each other a gesture (installs into .venv only)
 #   make test   every check that CI runs (as root or with sudo it also installs Debian packages)
+# and make firmware, which builds the boards' programs offline over Debian's compiler.
 PYTHON ?= python3
 BIN := .venv/bin
-DEBIAN_PACKAGES := mosquitto openssl
+DEBIAN_PACKAGES := mosquitto openssl gcc libc6-dev pkg-config \
+	gcc-avr binutils-avr avr-libc arduino-core-avr libsimavr-dev libelf-dev
+BOARDS := uno nano mega2560 leonardo
 ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# PlatformIO would ask the internet for the age of its packages and wait for the answer.
+export PLATFORMIO_SETTING_ENABLE_TELEMETRY := no
+export PLATFORMIO_DISABLE_UPGRADE_CHECK := true
 
-.PHONY: demo test packages lint benchmark clean
+.PHONY: demo test test-firmware packages lint firmware benchmark clean
 
 demo: .venv/.installed-demo
 	$(BIN)/fedmotion demo $(ARGS)
 
 # Four workers for two cores: half of the tests wait for a broker.
 test: .venv/.installed-dev packages lint
+	@if command -v avr-gcc >/dev/null || [ "$$CI" = true ]; then $(MAKE) --no-print-directory test-firmware; \
+	else echo "no avr-gcc: the firmware is not built, and tests that need it are skipped"; fi
 	$(BIN)/coverage erase
 	$(BIN)/pytest -n 4 --dist loadscope --cov --cov-report=term $(ARGS)
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/clang-format --dry-run -Werror $(wildcard firmware/lib/*/*.[ch] firmware/ports/*/*.[ch] \
+		firmware/ports/*/*.cpp firmware/src/*.cpp tests/firmware/*.[ch] tests/firmware/native/*/*.c)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+test-firmware: firmware
+	$(BIN)/pio test --project-conf platformio.ci.ini --environment native
+
+firmware: .venv/.installed-dev packages
+	$(BIN)/python firmware/platforms/offline_core.py .pio/core
+	$(BIN)/pio run --silent --project-conf platformio.ci.ini $(BOARDS:%=-e %)
+	$(BIN)/python firmware/platforms/size_table.py .pio/build $(BOARDS)
 
 # Each prints what it measures beside the peer or limit that it is compared with.
 benchmark: .venv/.installed-dev
@@ -30,7 +48,7 @@ benchmark: .venv/.installed-dev
 
 packages:
 	@PATH="$$PATH:/usr/sbin"; \
-	if command -v mosquitto >/dev/null && command -v openssl >/dev/null; then :; \
+	if command -v dpkg-query >/dev/null && dpkg-query -W $(DEBIAN_PACKAGES) >/dev/null 2>&1; then :; \
 	elif ! command -v apt-get >/dev/null; then \
 		echo "no apt-get: tests that need $(DEBIAN_PACKAGES) are skipped"; \
 	elif [ "$$(id -u)" = 0 ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(DEBIAN_PACKAGES); \
@@ -51,4 +69,4 @@ packages:
 	@touch $@ .venv/.installed-demo
 
 clean:
-	rm -rf .venv build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .pio build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -218,7 +218,8 @@ def test_a_pulled_cable_ends_the_line_and_plugged_in_the_node_boots(listener: Ca
 
 
 def test_restart_freeze_and_noise_on_demand() -> None:
-    with serving(NodeServer(node(), TcpListener())) as server, Reader(server.address) as reader:
+    board = node()
+    with serving(NodeServer(board, TcpListener())) as server, Reader(server.address) as reader:
         reader.until(n_of(Samples, 5))
         server.post(lambda: server.inject(b"\0boot: hello\r\n\0\x05\x01\0"))
         reader.until(lambda _: reader.decoder.counters.n_bad >= 2)
@@ -226,12 +227,12 @@ def test_restart_freeze_and_noise_on_demand() -> None:
         frames = reader.until(n_of(Hello, 2))
         restarted = [frame for frame in frames if isinstance(frame.body, Hello)][1]
         assert (restarted.sequence, restarted.t_us) == (0, 0)
-        server.post(lambda: setattr(server.node, "is_frozen", True))
-        until(lambda: server.node.is_frozen)
-        n_before = server.node.n_samples
+        server.post(lambda: setattr(board, "is_frozen", True))
+        until(lambda: board.is_frozen)
+        n_before = board.n_samples
         while reader.port.read(4096):
             pass
-        assert server.node.n_samples == n_before
+        assert board.n_samples == n_before
 
 
 def test_a_bad_cable_loses_bytes_and_adds_noise_by_seed() -> None:

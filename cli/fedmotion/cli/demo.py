@@ -16,13 +16,15 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from fedmotion.aggregator.federation_store import RoundRecord
+from fedmotion.boards.emulated_board import find_elf
+from fedmotion.boards.emulator_build import EmulatorError, emulator_path
 from fedmotion.broker.embedded import BrokerError, BrokerKind
 from fedmotion.cli.options import CommaSeparated
 from fedmotion.simulation.cast import Cast, recorded_cast, simulated_cast
 from fedmotion.simulation.demo import Demo, DemoResult
 from fedmotion.simulation.programs import ProgramError
 from fedmotion.simulation.scoring import Decision
-from fedmotion.simulation.stage import Watch
+from fedmotion.simulation.stage import Boards, Watch
 
 
 @click.command(
@@ -31,6 +33,7 @@ from fedmotion.simulation.stage import Watch
 Examples:
   fedmotion demo
   fedmotion demo --seed 3 --json result.json --picture result.png
+  fedmotion demo --boards uno                 the real firmware, on emulated Arduino Unos
   fedmotion demo --recordings utd_mhad_inertial.npz --labels swipe_left,swipe_right --unseen 5
 """,
 )
@@ -50,6 +53,13 @@ Examples:
     type=click.FloatRange(min=0),
     help="Of the newcomer's performance, times real time; 0: as fast as it goes.",
 )
+@click.option(
+    "--boards",
+    type=click.Choice(["simulated", "uno"]),
+    default="simulated",
+    show_default=True,
+    help="What the boards are; uno runs the real firmware in emulated Arduinos.",
+)
 @click.option("--broker", type=click.Choice(["mosquitto", "nats"]), help="Insist on one kind of broker.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
 @click.option(
@@ -67,6 +77,7 @@ def command(
     unseen: str | None,
     rounds: int,
     speed: float,
+    boards: str,
     broker: BrokerKind | None,
     json_path: Path | None,
     picture: Path,
@@ -82,6 +93,7 @@ def command(
     except ImportError:
         raise click.ClickException("the picture needs matplotlib: pip install 'fedmotion[demo]'") from None
     cast = _cast(seed, recordings, labels, unseen)
+    kind = _boards(boards)
     # Now, and not after half a minute.
     pictures.check_ending(picture)
     for path in (picture, json_path):
@@ -96,7 +108,7 @@ def command(
     console = Console(highlight=False)
     new_folder = nullcontext(str(keep)) if keep else tempfile.TemporaryDirectory(prefix="fedmotion-demo-")
     with new_folder as folder, _Screen(console, cast, rounds) as screen:
-        demo = Demo(cast, Path(folder), seed, rounds, speed, broker, screen.watch)
+        demo = Demo(cast, Path(folder), seed, rounds, speed, broker, screen.watch, kind)
         try:
             result = demo.run()
         except (ProgramError, BrokerError) as error:
@@ -106,6 +118,17 @@ def command(
         json_path.write_bytes(msgspec.json.format(msgspec.json.encode(_figures(result)), indent=2) + b"\n")
     _show(console, result)
     console.print(f"picture: {picture}" + (f"    figures: {json_path}" if json_path else ""))
+
+
+def _boards(kind: str) -> Boards:
+    """Return what the boards are, with firmware and emulator found before anything starts."""
+    if kind == "simulated":
+        return Boards()
+    try:
+        emulator_path()  # compiled once here, and not by four programs at a time
+        return Boards(kind, find_elf())
+    except EmulatorError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _cast(seed: int, recordings: Path | None, labels: tuple[str, ...] | None, unseen: str | None) -> Cast:
@@ -198,13 +221,15 @@ def _show(console: Console, result: DemoResult) -> None:
     table.add_row(f"{all_clients}, their data pooled", n_windows, f"{result.pooled:.2f}")
     console.print(table)
     score, board = result.recognised, result.board
+    firmware = f" with firmware {board.firmware_sha256[:12]}" if board.firmware_sha256 else ""
     console.print(
         f"recognised live: {score.n_correct} of {score.n_performed} gestures "
         f"({score.n_confused} confused, {score.n_missed} missed), {score.n_false_alarms} false alarms"
     )
     console.print(
-        f"boards: {board.kind}, {board.n_frames} frames, {board.n_bad} bad, {board.n_dropped} dropped; "
-        f"{result.n_rounds} train rounds over {result.broker}; {result.seconds:.1f} s in all"
+        f"boards: {board.kind}{firmware}, {board.n_frames} frames, {board.n_bad} bad, "
+        f"{board.n_dropped} dropped; {result.n_rounds} train rounds over {result.broker}; "
+        f"{result.seconds:.1f} s in all"
     )
 
 

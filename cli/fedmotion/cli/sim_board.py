@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from fedmotion.boards.emulated_board import run_uno
+from fedmotion.boards.emulator_build import EmulatorError
 from fedmotion.boards.simulated_board import BOARDS, run
 from fedmotion.cli.options import CommaSeparated
 
@@ -18,12 +20,27 @@ Examples:
   fedmotion sim-board --port pty --person 7 --seed 2     person 7, another performance, on a pty
   fedmotion sim-board --counts swipe_left=3,other=5      what is performed
   fedmotion sim-board --recordings utd.npz --labels swipe_left,swipe_right --person 3
+  fedmotion sim-board --board uno --port pty             the real firmware in an emulated Arduino Uno
 Then, with the address that it prints:
   fedmotion record swipe_left --port ADDRESS
 """,
 )
 @click.option(
-    "--board", type=click.Choice(BOARDS), default="simulated", show_default=True, help="Which board."
+    "--board",
+    type=click.Choice((*BOARDS, "uno")),
+    default="simulated",
+    show_default=True,
+    help="Which board; uno runs the real firmware.",
+)
+@click.option(
+    "--elf",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="With --board uno: the firmware; else the one that was built or came with this package.",
+)
+@click.option(
+    "--eeprom",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --board uno: the file that keeps the board's settings.",
 )
 @click.option(
     "--port", default="tcp:0", show_default=True, help="tcp:PORT (0: a free one; on loopback) or pty."
@@ -43,30 +60,34 @@ Then, with the address that it prints:
     "--labels", type=CommaSeparated(), default=(), help="Gestures to perform; with --recordings: to play."
 )
 @click.option("--counts", type=CommaSeparated(), help="How many of each activity, as LABEL=N,...")
-@click.option("--rate-hz", default=100.0, show_default=True, help="Samples a second.")
-@click.option("--accel-full-scale-g", default=8, show_default=True, help="2, 4, 8 or 16.")
-@click.option("--gyro-full-scale-dps", default=1000, show_default=True, help="250, 500, 1000 or 2000.")
+@click.option(
+    "--rate-hz", type=float, help="Samples a second; 100 if not given. An uno's firmware has its own."
+)
+@click.option("--accel-full-scale-g", type=int, help="2, 4, 8 (if not given) or 16; not an uno's.")
+@click.option("--gyro-full-scale-dps", type=int, help="250, 500, 1000 (if not given) or 2000; not an uno's.")
 @click.option(
     "--speed", default=1.0, show_default=True, help="Times real time; 0: as fast as the reader reads."
 )
 @click.option("--seed", default=0, show_default=True, help="Which performance of this person.")
-@click.option("--board-id", default=0, show_default=True, help="The id that the board says it has; 0: none.")
+@click.option("--board-id", type=int, help="The id that the board says it has; 0: none. Not an uno's.")
 @click.option("--marks", type=click.Path(path_type=Path), help="Write what is performed when, as JSON.")
 @click.option("--starts-at-once", is_flag=True, help="Perform now and not when the port is first opened.")
 @click.option("--exit-at-end", is_flag=True, help="End with the performance; else rest for ever.")
 def command(
     board: str,
+    elf: Path | None,
+    eeprom: Path | None,
     port: str,
     person: str,
     recordings: Path | None,
     labels: tuple[str, ...],
     counts: tuple[str, ...] | None,
-    rate_hz: float,
-    accel_full_scale_g: int,
-    gyro_full_scale_dps: int,
+    rate_hz: float | None,
+    accel_full_scale_g: int | None,
+    gyro_full_scale_dps: int | None,
     speed: float,
     seed: int,
-    board_id: int,
+    board_id: int | None,
     marks: Path | None,
     starts_at_once: bool,
     exit_at_end: bool,
@@ -82,19 +103,52 @@ def command(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    numbers = None if counts is None else parse_counts(counts)
+    settings = {
+        "--rate-hz": rate_hz,
+        "--accel-full-scale-g": accel_full_scale_g,
+        "--gyro-full-scale-dps": gyro_full_scale_dps,
+        "--board-id": board_id,
+    }
+    if board == "uno":
+        for name, value in settings.items():
+            if value is not None:
+                raise click.UsageError(f"{name} is the firmware's own on an uno, set by commands")
+        try:
+            run_uno(
+                elf=elf,
+                port=port,
+                person=person,
+                recordings=recordings,
+                labels=labels,
+                counts=numbers,
+                speed=speed,
+                seed=seed,
+                eeprom=eeprom,
+                marks_path=marks,
+                starts_at_once=starts_at_once,
+                exit_at_end=exit_at_end,
+                announce=click.echo,
+                stop=stop,
+            )
+        except EmulatorError as error:
+            raise click.ClickException(str(error)) from None
+        return
+    if elf is not None or eeprom is not None:
+        raise click.UsageError("--elf and --eeprom go with --board uno")
     run(
         board=board,
         port=port,
         person=person,
         recordings=recordings,
         labels=labels,
-        counts=None if counts is None else parse_counts(counts),
-        rate_hz=rate_hz,
-        accel_full_scale_g=accel_full_scale_g,
-        gyro_full_scale_dps=gyro_full_scale_dps,
+        counts=numbers,
+        rate_hz=100.0 if rate_hz is None else rate_hz,
+        accel_full_scale_g=8 if accel_full_scale_g is None else accel_full_scale_g,
+        gyro_full_scale_dps=1000 if gyro_full_scale_dps is None else gyro_full_scale_dps,
         speed=speed,
         seed=seed,
-        board_id=board_id,
+        board_id=board_id or 0,
         marks_path=marks,
         starts_at_once=starts_at_once,
         exit_at_end=exit_at_end,

@@ -1,4 +1,4 @@
-"""Gives a simulated node a line (TCP or a pty) and the passing of time, as fast as clock or reader go."""
+"""Gives a node without hardware a line (TCP or a pty) and time, as fast as clock or reader go."""
 
 import queue
 import select
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from fedmotion.boards.line_damage import LineDamage
-from fedmotion.boards.simulated_node import RESET_POWER_ON, SimulatedNode
+from fedmotion.boards.simulated_node import RESET_FROM_OUTSIDE, RESET_POWER_ON
 
 _SLICE_US = 10_000
 """A node's time passes in such steps, so that a late server still gives its bytes to the line in time."""
@@ -44,7 +44,9 @@ class Line(Protocol):
 class Listener(Protocol):
     """Where clients come from."""
 
-    address: str
+    @property
+    def address(self) -> str:
+        """What a client opens."""
 
     def open(self) -> None:
         """Begin to listen."""
@@ -54,6 +56,36 @@ class Listener(Protocol):
 
     def close(self) -> None:
         """Stop listening."""
+
+
+class Node(Protocol):
+    """A board as bytes and time; `SimulatedNode` says what each member means."""
+
+    is_frozen: bool
+
+    @property
+    def now_us(self) -> int:
+        """Board time."""
+
+    @property
+    def motion_us(self) -> int:
+        """Where in its sensor's motion the node is."""
+
+    @property
+    def next_due_us(self) -> int:
+        """When the node has something to do next, in board time."""
+
+    def restart(self, off_us: int = 0, reset_cause: int = RESET_FROM_OUTSIDE) -> None:
+        """Boot again after `off_us` without power."""
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the host."""
+
+    def advance(self, until_us: int, backlog_bytes: int = 0) -> bytes:
+        """Let time pass and return what the node transmits meanwhile."""
+
+    def announce(self) -> None:
+        """Somebody has opened the line."""
 
 
 class NodeServer:
@@ -73,7 +105,7 @@ class NodeServer:
 
     def __init__(
         self,
-        node: SimulatedNode,
+        node: Node,
         listener: Listener,
         *,
         speed: float = 1.0,

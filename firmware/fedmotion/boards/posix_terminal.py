@@ -7,7 +7,12 @@ import errno
 import os
 import pty
 import select
+import termios
 import tty
+
+_BAUD_OF_SPEED = {
+    getattr(termios, name): int(name[1:]) for name in dir(termios) if name[0] == "B" and name[1:].isdigit()
+}
 
 
 class PtyLine:
@@ -28,6 +33,10 @@ class PtyLine:
             # Held open here, the other end's closing would go unnoticed.
             os.close(slave)
         self._poll.register(self._master, select.POLLIN | select.POLLHUP)
+
+    def baud(self) -> int | None:
+        """Return the speed that the client asked for, None for one that has no name in termios."""
+        return _BAUD_OF_SPEED.get(termios.tcgetattr(self._master)[5])
 
     def accept(self) -> "PtyLine | None":
         """Return the line if somebody has its other end open."""

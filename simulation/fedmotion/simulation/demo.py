@@ -3,10 +3,11 @@
 `stage` runs the programs; here stands what is run and what came of it.
 """
 
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from fedmotion.protocol.tensors import decode_arrays
 from fedmotion.simulation.baselines import accuracy, pool, train_in_one_place, windows_of
 from fedmotion.simulation.cast import Cast, Role
 from fedmotion.simulation.scoring import Decision, Score, score
-from fedmotion.simulation.stage import Folder, Stage, Watch
+from fedmotion.simulation.stage import Boards, Folder, Stage, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Demo:
     """One demo in `directory`, which must be empty and keeps all of its files.
 
     `speed` is that of the newcomer's performance, in times of real time; the learners' boards play as fast
-    as their agents read. `broker` is the only kind to use, if given.
+    as their agents read. `broker` is the only kind to use, if given. At most four boards run at once.
     """
 
     cast: Cast
@@ -72,6 +73,7 @@ class Demo:
     speed: float = 12.0
     broker: BrokerKind | None = None
     watch: Watch = field(default_factory=Watch)
+    boards: Boards = field(default_factory=Boards)
 
     @property
     def configuration(self) -> AggregatorConfiguration:
@@ -98,9 +100,10 @@ class Demo:
         """
         started_s = time.monotonic()
         folder = Folder(self.directory)
+        boards, firmware_sha256 = self._own_boards()
         script = self._script(self.cast.newcomer)
         with ExitStack() as stack:
-            stage = Stage(self.cast, self.configuration, folder, self.watch, stack)
+            stage = Stage(self.cast, self.configuration, folder, self.watch, stack, boards)
             broker = stage.start_broker(self.broker)
             stage.teach()
             stage.run_rounds()
@@ -132,9 +135,18 @@ class Demo:
             recognised=score(script.marks, decisions),
             decisions=tuple(decisions),
             script=script,
-            board=BoardFigures("simulated", None, **stage.line_counts),
+            board=BoardFigures(boards.kind, firmware_sha256, **stage.line_counts),
             broker=broker,
         )
+
+    def _own_boards(self) -> tuple[Boards, str | None]:
+        """Return the boards with a copy of their firmware, and its SHA-256: a build may replace the file."""
+        if self.boards.elf is None:
+            return self.boards, None
+        firmware = self.boards.elf.read_bytes()
+        copy = self.directory / "firmware.elf"
+        copy.write_bytes(firmware)
+        return replace(self.boards, elf=copy), hashlib.sha256(firmware).hexdigest()
 
     def _script(self, role: Role) -> Script:
         """Return what the role's board performs."""

@@ -66,6 +66,20 @@ class Folder:
         return self.path / f"{role.client_id}.marks.json"
 
 
+@dataclass(frozen=True, slots=True)
+class Boards:
+    """What a demo's boards are; `elf` is the firmware that runs on emulated ones."""
+
+    kind: str = "simulated"
+    elf: Path | None = None
+
+    @property
+    def options(self) -> list[str]:
+        """How `fedmotion sim-board` is told."""
+        elf = [] if self.elf is None else ["--elf", str(self.elf)]
+        return ["--board", self.kind, *elf]
+
+
 class Stage:
     """Starts a demo's programs one after another; `stack` ends them."""
 
@@ -76,6 +90,7 @@ class Stage:
         folder: Folder,
         watch: Watch,
         stack: ExitStack,
+        boards: Boards,
     ) -> None:
         self.line_counts = {"n_frames": 0, "n_bad": 0, "n_dropped": 0}
         self._cast = cast
@@ -83,6 +98,7 @@ class Stage:
         self._folder = folder
         self._watch = watch
         self._stack = stack
+        self._boards = boards
         self._broker_url = ""
         self._agents: list[Program] = []
 
@@ -126,6 +142,8 @@ class Stage:
                 if event["event"] == "recorded":
                     self._watch.on_take(role.client_id, event["label"])
             self._count(event)
+        for board in boards:
+            board.wait(_QUIET_S)
 
     def run_rounds(self) -> None:
         """Start the aggregator and wait until its rounds are over."""
@@ -172,7 +190,7 @@ class Stage:
         return decisions
 
     def _start_board(self, role: Role, port: str, speed: float) -> Program:
-        arguments = ["sim-board", "--board", "simulated", "--port", port, "--person", role.person]
+        arguments = ["sim-board", *self._boards.options, "--port", port, "--person", role.person]
         if self._cast.recordings is not None:
             arguments += ["--recordings", str(self._cast.recordings)]
             arguments += ["--labels", ",".join(self._cast.gestures)]

@@ -1,0 +1,114 @@
+"""`fedmotion sim-board --board uno`: a performance, a virtual sensor, an emulated Uno and its port."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from fedmotion.boards.baud_check import BaudCheckedListener
+from fedmotion.boards.emulated_uno import EmulatedUno
+from fedmotion.boards.emulator_build import EmulatorError
+from fedmotion.boards.node_server import Listener, NodeServer
+from fedmotion.boards.script import write_marks
+from fedmotion.boards.simulated_board import make_script, open_port
+from fedmotion.boards.virtual_mpu6050 import VirtualMpu6050
+
+BUILT_ELF = Path(".pio", "build", "uno", "firmware.elf")
+"""Where `make firmware` puts it, in a checkout."""
+
+_SHIPPED_ELF = ("images", "uno.elf")
+
+
+def find_elf(elf: Path | None = None) -> Path:
+    """Return the Uno's firmware: `elf`, or one that was built, or the one in this package.
+
+    Built ones are looked for in the current folder and those above it, then above this package, which
+    is in a checkout where it was installed from one to be worked on.
+
+    Raises
+    ------
+    EmulatorError
+        If there is none.
+    """
+    if elf is not None:
+        if not elf.is_file():
+            raise EmulatorError(f"there is no firmware {elf}: build it with `make firmware`")
+        return elf
+    package = Path(str(files("fedmotion.boards")))
+    folders = (Path.cwd(), *Path.cwd().parents, *package.parents)
+    for path in (*(folder / BUILT_ELF for folder in folders), package.joinpath(*_SHIPPED_ELF)):
+        if path.is_file():
+            return path
+    raise EmulatorError(
+        f"there is no firmware for the Uno, neither {BUILT_ELF} here or above nor one in this package: "
+        "build it with `make firmware`, or name one with --elf"
+    )
+
+
+def run_uno(
+    *,
+    elf: Path | None = None,
+    port: str = "tcp:0",
+    person: int | str = 1,
+    recordings: Path | None = None,
+    labels: Sequence[str] = (),
+    counts: Mapping[str, int] | None = None,
+    speed: float = 1.0,
+    seed: int = 0,
+    eeprom: Path | None = None,
+    marks_path: Path | None = None,
+    starts_at_once: bool = False,
+    exit_at_end: bool = False,
+    announce: Callable[[str], None] | None = None,
+    stop: threading.Event | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Run one emulated Uno until `stop` is set or, with `exit_at_end`, its performance has ended.
+
+    Rate, ranges and board id are the firmware's own, changed by commands as on any board. The other
+    parameters are those of `simulated_board.run`; `eeprom` is a file that keeps the board's settings.
+
+    Raises
+    ------
+    ValueError
+        If an argument is impossible.
+    EmulatorError
+        If there is no firmware or no emulator, or the emulator ends.
+    OSError
+        If the port, the recordings or the marks cannot be opened.
+    """
+    firmware = find_elf(elf)
+    script = make_script(person=person, recordings=recordings, labels=labels, counts=counts, seed=seed)
+    sensor = VirtualMpu6050(script.motion, seed=seed)
+    with EmulatedUno(firmware, sensor, eeprom=eeprom) as uno:
+        if marks_path is not None:
+            write_marks(script, marks_path)
+        listener = open_uno_port(port, uno)
+        try:
+            server = NodeServer(
+                uno,
+                listener,
+                speed=speed,
+                starts_at_once=starts_at_once,
+                stop_at_us=sensor.end_us if exit_at_end else None,
+                clock=clock,
+            )
+        except ValueError:
+            listener.close()
+            raise
+        if announce is not None:
+            announce(server.address)
+        server.serve(stop or threading.Event())
+
+
+def open_uno_port(port: str, uno: EmulatedUno) -> Listener:
+    """Return the listener for `tcp:PORT` or `pty`; a pty's baud rate must be the board's."""
+    listener = open_port(port)
+    if port != "pty":
+        return listener
+    # Imported here because it needs POSIX.
+    from fedmotion.boards.posix_terminal import PtyLine  # noqa: PLC0415  (POSIX only)
+
+    assert isinstance(listener, PtyLine)  # noqa: S101 - what open_port returns for it
+    return BaudCheckedListener(listener, listener, lambda: uno.baud)

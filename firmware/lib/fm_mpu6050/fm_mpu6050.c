@@ -1,0 +1,250 @@
+#include "fm_mpu6050.h"
+
+/* Registers, RM section 3. */
+enum {
+    SMPLRT_DIV = 0x19,
+    CONFIG = 0x1A,
+    GYRO_CONFIG = 0x1B,
+    ACCEL_CONFIG = 0x1C,
+    ACCEL_CONFIG_2 = 0x1D, /* MPU6500 and later (RM-MPU-6500A-00): the accelerometer's own filter */
+    INT_ENABLE = 0x38,
+    INT_STATUS = 0x3A, /* followed by ACCEL_XOUT_H to GYRO_ZOUT_L and EXT_SENS_DATA_00 */
+    PWR_MGMT_1 = 0x6B,
+    WHO_AM_I = 0x75
+};
+
+#define DEVICE_RESET 0x80u
+#define CLOCK_PLL_X_GYRO 0x01u /* RM 4.28: recommended over the internal oscillator */
+#define DATA_READY 0x01u
+#define N_BURST_BYTES 16u
+
+/* PS 6.3: 100 ms from power to the first register; RM 4.28 asks the same after DEVICE_RESET. */
+#define RESET_PAUSE_US 100000uL
+/* PS 6.1: the gyroscope starts within 30 ms. */
+#define WAKE_PAUSE_US 50000uL
+/* The slowest filter's delay is 19 ms (RM, register 26). */
+#define SETTLE_PAUSE_US 20000uL
+#define RETRY_PAUSE_US 100000uL
+/* A single NACK may be a disturbance; a sensor that is gone fails again. */
+#define N_FAILURES_UNTIL_LOST 3u
+
+static const uint8_t addresses[] = {0x68, 0x69}; /* AD0 low, high */
+
+static bool is_relative(uint8_t who_am_i)
+{
+    /* MPU6050 and MPU9150, boards sold as such with 98, MPU6500, MPU9250, 9255 and their siblings. */
+    return who_am_i == 0x68 || (who_am_i >= 0x70 && who_am_i <= 0x74) || who_am_i == 0x98;
+}
+
+/* Place of a full scale in {first, 2 first, 4 first, 8 first}, which is its FS_SEL; 4 if it is none. */
+static uint8_t full_scale_select(uint16_t full_scale, uint16_t first)
+{
+    uint8_t select = 0;
+    while (select < 4 && full_scale != (uint16_t)(first << select)) {
+        select++;
+    }
+    return select;
+}
+
+bool fm_mpu6050_is_accel_full_scale(uint8_t full_scale_g)
+{
+    return full_scale_select(full_scale_g, 2) < 4;
+}
+
+bool fm_mpu6050_is_gyro_full_scale(uint16_t full_scale_dps)
+{
+    return full_scale_select(full_scale_dps, 250) < 4;
+}
+
+uint8_t fm_mpu6050_filter(uint16_t period_us)
+{
+    /*
+     * RM, register 26: the gyroscope's bandwidths in Hz at DLPF_CFG 0 to 5; 6 has 5 Hz. At 0 it converts at 8
+     * kHz, so that near 1 kHz each read finds a new reading, where the two clocks would else beat.
+     */
+    static const uint16_t bandwidths_hz[] = {256, 188, 98, 42, 20, 10};
+    uint8_t filter = 0;
+    while (filter < 6 && (uint32_t)period_us * bandwidths_hz[filter] * 2 > 1000000uL) {
+        filter++;
+    }
+    return filter;
+}
+
+static void enter(fm_mpu6050 *sensor, fm_sensor_state state, uint32_t now_us, uint32_t pause_us)
+{
+    sensor->state = (uint8_t)state;
+    sensor->since_us = now_us;
+    sensor->pause_us = pause_us;
+    sensor->n_failures = 0;
+}
+
+static fm_sensor_result lose(fm_mpu6050 *sensor, fm_bus_result why, uint32_t now_us, uint32_t pause_us)
+{
+    enter(sensor, FM_SENSOR_LOST, now_us, pause_us);
+    sensor->is_bus_stuck = why == FM_BUS_STUCK;
+    return sensor->is_bus_stuck ? FM_SENSOR_STUCK : FM_SENSOR_ABSENT;
+}
+
+static fm_bus_result set(const fm_mpu6050 *sensor, uint8_t reg, uint8_t value)
+{
+    return sensor->bus->write(sensor->bus->context, sensor->address, reg, value);
+}
+
+static fm_bus_result get(const fm_mpu6050 *sensor, uint8_t first_reg, uint8_t *bytes, uint8_t n)
+{
+    return sensor->bus->read(sensor->bus->context, sensor->address, first_reg, bytes, n);
+}
+
+void fm_mpu6050_begin(fm_mpu6050 *sensor, const fm_bus *bus, const fm_sensor_settings *settings,
+                      uint32_t now_us)
+{
+    sensor->bus = bus;
+    sensor->settings = settings;
+    sensor->address = addresses[0];
+    sensor->who_am_i = 0;
+    sensor->is_bus_stuck = false;
+    enter(sensor, FM_SENSOR_LOST, now_us, 0);
+}
+
+void fm_mpu6050_reconfigure(fm_mpu6050 *sensor, uint32_t now_us)
+{
+    if (sensor->state == FM_SENSOR_RUNNING || sensor->state == FM_SENSOR_SETTLING) {
+        enter(sensor, FM_SENSOR_WAKING, now_us, 0);
+    }
+}
+
+static fm_sensor_result find(fm_mpu6050 *sensor, uint32_t now_us)
+{
+    fm_bus_result result = FM_BUS_OK;
+    if (sensor->is_bus_stuck) {
+        result = sensor->bus->recover(sensor->bus->context);
+        if (result != FM_BUS_OK) {
+            return lose(sensor, result, now_us, RETRY_PAUSE_US);
+        }
+        sensor->is_bus_stuck = false;
+    }
+    for (uint8_t i = 0; i < sizeof addresses; i++) {
+        uint8_t who_am_i = 0;
+        sensor->address = addresses[i];
+        result = get(sensor, WHO_AM_I, &who_am_i, 1);
+        if (result == FM_BUS_STUCK) {
+            break;
+        }
+        if (result == FM_BUS_OK) {
+            sensor->who_am_i = who_am_i;
+            if (!is_relative(who_am_i)) {
+                enter(sensor, FM_SENSOR_LOST, now_us, RETRY_PAUSE_US);
+                return FM_SENSOR_WRONG;
+            }
+            result = set(sensor, PWR_MGMT_1, DEVICE_RESET);
+            if (result != FM_BUS_OK) {
+                break;
+            }
+            enter(sensor, FM_SENSOR_RESETTING, now_us, RESET_PAUSE_US);
+            return FM_SENSOR_OK;
+        }
+    }
+    return lose(sensor, result, now_us, RETRY_PAUSE_US);
+}
+
+static fm_sensor_result configure(fm_mpu6050 *sensor, uint32_t now_us)
+{
+    const uint8_t gyro_select = full_scale_select(sensor->settings->gyro_full_scale_dps, 250);
+    const uint8_t accel_select = full_scale_select(sensor->settings->accel_full_scale_g, 2);
+    const uint8_t filter = fm_mpu6050_filter(sensor->settings->period_us);
+    const uint8_t wanted[] = {
+        0, /* SMPLRT_DIV: the newest reading at the sensor's full rate */
+        filter,
+        (uint8_t)(gyro_select << 3),
+        (uint8_t)(accel_select << 3),
+    };
+    uint8_t found[sizeof wanted] = {0};
+    fm_bus_result result = FM_BUS_OK;
+    for (uint8_t i = 0; i < sizeof wanted && result == FM_BUS_OK; i++) {
+        result = set(sensor, (uint8_t)(SMPLRT_DIV + i), wanted[i]);
+    }
+    if (result == FM_BUS_OK && sensor->who_am_i >= 0x70 && sensor->who_am_i <= 0x74) {
+        result = set(sensor, ACCEL_CONFIG_2, filter);
+    }
+    if (result == FM_BUS_OK) {
+        result = set(sensor, INT_ENABLE, DATA_READY);
+    }
+    /* A scale that did not arrive would turn every reading into a wrong one: read it back. */
+    if (result == FM_BUS_OK) {
+        result = get(sensor, SMPLRT_DIV, found, sizeof found);
+    }
+    for (uint8_t i = 0; i < sizeof wanted && result == FM_BUS_OK; i++) {
+        if (found[i] != wanted[i]) {
+            result = FM_BUS_NACK;
+        }
+    }
+    if (result != FM_BUS_OK) {
+        return lose(sensor, result, now_us, RETRY_PAUSE_US);
+    }
+    enter(sensor, FM_SENSOR_SETTLING, now_us, SETTLE_PAUSE_US);
+    return FM_SENSOR_OK;
+}
+
+fm_sensor_result fm_mpu6050_step(fm_mpu6050 *sensor, uint32_t now_us)
+{
+    fm_bus_result result = FM_BUS_OK;
+    if (sensor->state == FM_SENSOR_RUNNING || now_us - sensor->since_us < sensor->pause_us) {
+        return FM_SENSOR_NOT_DUE;
+    }
+    switch ((fm_sensor_state)sensor->state) {
+    case FM_SENSOR_LOST:
+        return find(sensor, now_us);
+    case FM_SENSOR_RESETTING:
+        result = set(sensor, PWR_MGMT_1, CLOCK_PLL_X_GYRO);
+        if (result != FM_BUS_OK) {
+            return lose(sensor, result, now_us, RETRY_PAUSE_US);
+        }
+        enter(sensor, FM_SENSOR_WAKING, now_us, WAKE_PAUSE_US);
+        return FM_SENSOR_OK;
+    case FM_SENSOR_WAKING:
+        return configure(sensor, now_us);
+    case FM_SENSOR_SETTLING:
+    case FM_SENSOR_RUNNING:
+        break;
+    }
+    enter(sensor, FM_SENSOR_RUNNING, now_us, 0);
+    return FM_SENSOR_OK;
+}
+
+static int16_t joined(const uint8_t *big_endian)
+{
+    return (int16_t)(uint16_t)((uint16_t)((uint16_t)big_endian[0] << 8) | big_endian[1]);
+}
+
+fm_sensor_result fm_mpu6050_read(fm_mpu6050 *sensor, fm_reading *reading, uint32_t now_us)
+{
+    uint8_t bytes[N_BURST_BYTES];
+    if (sensor->state != FM_SENSOR_RUNNING) {
+        return FM_SENSOR_NOT_DUE;
+    }
+    fm_bus_result result = get(sensor, INT_STATUS, bytes, sizeof bytes);
+    if (result == FM_BUS_STUCK) {
+        return lose(sensor, result, now_us, 0);
+    }
+    /*
+     * EXT_SENS_DATA_00 is 0 where no second sensor is read through this one. A sensor that is unplugged
+     * within the burst leaves the data line high: its last bytes are FF, and so is this one.
+     */
+    if (result == FM_BUS_OK && bytes[N_BURST_BYTES - 1] != 0) {
+        result = FM_BUS_NACK;
+    }
+    if (result != FM_BUS_OK || (bytes[0] & DATA_READY) == 0) {
+        sensor->n_failures++;
+        if (sensor->n_failures >= N_FAILURES_UNTIL_LOST) {
+            (void)lose(sensor, result, now_us, 0);
+        }
+        return result == FM_BUS_OK ? FM_SENSOR_STALE : FM_SENSOR_ABSENT;
+    }
+    sensor->n_failures = 0;
+    for (uint8_t i = 0; i < 3; i++) {
+        reading->counts[i] = joined(bytes + 1 + 2 * i);
+        reading->counts[3 + i] = joined(bytes + 9 + 2 * i);
+    }
+    reading->temperature_lsb = joined(bytes + 7);
+    return FM_SENSOR_OK;
+}

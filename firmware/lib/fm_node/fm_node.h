@@ -1,0 +1,54 @@
+/*
+ * A board with its sensor, as the host meets it: samples by the clock, commands, HELLO, STATUS, recovery.
+ *
+ * One loop and no interrupt of its own: when a sampling instant is near, the node waits for it and does
+ * nothing else; between two instants it does other things in pieces that end before the next.
+ */
+#ifndef FM_NODE_H
+#define FM_NODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fm_command.h"
+#include "fm_fault.h"
+#include "fm_frame.h"
+#include "fm_mpu6050.h"
+#include "fm_port.h"
+#include "fm_sampler.h"
+
+#define FM_FIRMWARE_MAJOR 0u
+#define FM_FIRMWARE_MINOR 1u
+#define FM_FIRMWARE_PATCH 0u
+
+typedef struct {
+    const fm_port *port;
+    fm_settings settings;
+    fm_faults faults;
+    fm_decoder decoder;
+    fm_mpu6050 sensor;
+    fm_sampler sampler;
+    fm_batch batch;
+    uint32_t n_samples;
+    uint32_t n_dropped;
+    uint32_t status_since_us;
+    uint16_t sequence;
+    int16_t temperature_lsb;
+    uint8_t announced_who_am_i;
+    uint8_t n_stored; /* bytes of the record that are in the store */
+    bool is_pacing; /* sampling instants pass; not before the sensor was found or missed, nor while it is set
+                     */
+    uint8_t n_since_work; /* samples since the node last looked for other work */
+    bool has_announced;
+    uint8_t owed; /* type of the frame that follows the last RESULT, 0 for none */
+    /* The one frame that is being made; one more byte for the delimiter that begins a frame among text. */
+    uint8_t bytes[1u + FM_BATCH_BYTES];
+} fm_node;
+
+/* Starts a node in the caller's memory; port stays the caller's and must outlive it. */
+void fm_node_start(fm_node *node, const fm_port *port);
+
+/* Does what is due. To be called for ever, as often as can be. */
+void fm_node_poll(fm_node *node);
+
+#endif

@@ -1,0 +1,69 @@
+"""`fedmotion demo --boards uno`: the firmware's real binary in place of the simulated node."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+from marked_process import FEDMOTION, MarkedProcess
+
+from fedmotion.boards.emulated_board import find_elf
+from fedmotion.boards.emulator_build import EmulatorError, emulator_path
+
+DEADLINE_S = 180.0
+
+
+@pytest.fixture(scope="module")
+def firmware() -> Path:
+    """The built firmware; without it or an emulator for it CI fails and a user's tests are skipped."""
+    try:
+        emulator_path()
+        return find_elf()
+    except EmulatorError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI skips nothing, but {error}")
+        pytest.skip(str(error))
+
+
+@pytest.mark.timeout(DEADLINE_S + 20)
+def test_real_people_teach_each_other_through_the_real_firmware(
+    tmp_path: Path, data_folder: Path, firmware: Path
+) -> None:
+    recordings = str(data_folder / "utd_mhad_inertial.npz")
+    people = ("--recordings", recordings, "--labels", "swipe_left,swipe_right", "--unseen", "5")
+    command = (*FEDMOTION, "demo", "--boards", "uno", "--speed", "0", "--json", "figures.json", *people)
+    sha256 = hashlib.sha256(firmware.read_bytes()).hexdigest()
+    with MarkedProcess(command, tmp_path) as process:
+        assert process.wait(DEADLINE_S) == 0, process.report()
+        process.assert_nobody_is_left()
+        assert process.error_path.read_text() == ""
+    figures = json.loads((tmp_path / "figures.json").read_bytes())
+    assert figures["seconds"] < DEADLINE_S
+    assert figures["recognised"]["n_performed"] == 8
+    assert figures["recognised"]["n_correct"] >= 7
+    board = figures["board"]
+    assert (board["kind"], board["firmware_sha256"]) == ("uno", sha256)
+    assert board["n_frames"] > 10_000
+    assert (board["n_bad"], board["n_dropped"]) == (0, 0)
+
+
+def test_ctrl_c_ends_a_board_and_its_emulator(tmp_path: Path, firmware: Path) -> None:
+    board = (*FEDMOTION, "sim-board", "--board", "uno", "--starts-at-once", "--elf", str(firmware))
+    with MarkedProcess(board, tmp_path) as process:
+        process.wait_for_output("socket://")
+        assert any("uno_emulator" in line for line in process.offspring().values())
+        process.interrupt()
+        assert process.wait(15) == 0, process.report()
+        process.assert_nobody_is_left()
+        assert process.error_path.read_text() == ""
+
+
+def test_without_an_emulator_the_demo_ends_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with MarkedProcess((*FEDMOTION, "demo", "--boards", "uno"), tmp_path) as process:
+        assert process.wait() == 1, process.report()
+        process.assert_nobody_is_left()
+    assert "the Uno emulator needs a C compiler: apt-get install gcc" in process.error_path.read_text()
