@@ -191,19 +191,13 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
         ValueError
             If there is no such model.
         """
-        specification = pca_svm(
+        return pca_svm(
             self.activities,
             rate_hz=self.rate_hz,
             window_length=self.window_length,
             n_components=self.n_components,
             seed=self.seed,
         )
-        if self.n_components > specification.n_features:
-            raise ValueError(
-                f"n_components is 1 to {specification.n_features}, the number of features, "
-                f"got {self.n_components}"
-            )
-        return specification
 
     def rules(self, specification: Specification) -> Rules:
         """Return how rounds are run."""

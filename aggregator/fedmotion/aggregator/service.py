@@ -222,12 +222,12 @@ class Service:
             return
         try:
             self.handle_all(events)
-        except Exception:
+        except Exception:  # the outermost loop of the program: one event must not take the others with it
             logger.exception("a batch of %d events failed, taking them one by one", len(events))
             for event in events:
                 try:
                     self.handle_all((event,))
-                except Exception:  # the outermost loop of the program
+                except Exception:  # likewise
                     logger.exception("dropped an event of kind %s", type(event).__name__)
 
     def _look_for_clients(self) -> bool:
