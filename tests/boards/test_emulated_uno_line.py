@@ -292,7 +292,7 @@ def test_without_a_firmware_the_command_ends_with_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fedmotion.boards.emulated_board.BUILT_ELF", tmp_path / "firmware.elf")
-    monkeypatch.setattr("fedmotion.boards.emulated_board._SHIPPED_ELF", ("images", "none.elf"))
+    monkeypatch.setattr("fedmotion.boards.emulated_board._SHIPPED_HEX", ("images", "none.hex"))
     with pytest.raises(EmulatorError, match="there is no firmware for the Uno"):
         find_elf()
     result = CliRunner().invoke(fedmotion, ["sim-board", "--board", "uno"])

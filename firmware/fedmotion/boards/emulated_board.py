@@ -17,11 +17,11 @@ from fedmotion.boards.virtual_mpu6050 import VirtualMpu6050
 BUILT_ELF = Path(".pio", "build", "uno", "firmware.elf")
 """Where `make firmware` puts it, in a checkout."""
 
-_SHIPPED_ELF = ("images", "uno.elf")
+_SHIPPED_HEX = ("images", "uno.hex")
 
 
 def find_elf(elf: Path | None = None) -> Path:
-    """Return the Uno's firmware: `elf`, or one that was built, or the one in this package.
+    """Return the Uno's firmware: `elf`, or the ELF that was built, or the .hex file in this package.
 
     Built ones are looked for in the current folder and those above it, then above this package, which
     is in a checkout where it was installed from one to be worked on.
@@ -37,7 +37,7 @@ def find_elf(elf: Path | None = None) -> Path:
         return elf
     package = Path(str(files("fedmotion.boards")))
     folders = (Path.cwd(), *Path.cwd().parents, *package.parents)
-    for path in (*(folder / BUILT_ELF for folder in folders), package.joinpath(*_SHIPPED_ELF)):
+    for path in (*(folder / BUILT_ELF for folder in folders), package.joinpath(*_SHIPPED_HEX)):
         if path.is_file():
             return path
     raise EmulatorError(
@@ -57,6 +57,7 @@ def run_uno(
     speed: float = 1.0,
     seed: int = 0,
     eeprom: Path | None = None,
+    boot_loader: Path | None = None,
     marks_path: Path | None = None,
     starts_at_once: bool = False,
     exit_at_end: bool = False,
@@ -68,20 +69,23 @@ def run_uno(
 
     Rate, ranges and board id are the firmware's own, changed by commands as on any board. The other
     parameters are those of `simulated_board.run`; `eeprom` is a file that keeps the board's settings.
+    With a `boot_loader`, an Intel HEX file, and no `elf` the board has no firmware yet: it waits to be flashed.
 
     Raises
     ------
     ValueError
-        If an argument is impossible.
+        If an argument is impossible, the boot loader's file too.
     EmulatorError
         If there is no firmware or no emulator, or the emulator ends.
     OSError
         If the port, the recordings or the marks cannot be opened.
     """
-    firmware = find_elf(elf)
+    firmware = find_elf(elf) if elf is not None or boot_loader is None else None
     script = make_script(person=person, recordings=recordings, labels=labels, counts=counts, seed=seed)
     sensor = VirtualMpu6050(script.motion, seed=seed)
-    with EmulatedUno(firmware, sensor, eeprom=eeprom) as uno:
+    with EmulatedUno(firmware, sensor, eeprom=eeprom, boot_loader=boot_loader) as uno:
+        if boot_loader is not None:
+            uno.advance(1_000)  # it has power already, so the port's first opening is a reset from outside
         if marks_path is not None:
             write_marks(script, marks_path)
         listener = open_uno_port(port, uno)
