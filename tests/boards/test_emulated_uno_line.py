@@ -306,4 +306,4 @@ def test_what_a_firmware_decides_is_no_option_of_its_board() -> None:
     assert "--rate-hz is the firmware's own on an uno" in result.output
     result = CliRunner().invoke(fedmotion, ["sim-board", "--elf", __file__])
     assert result.exit_code == 2
-    assert "--elf and --eeprom go with --board uno" in result.output
+    assert "--elf, --eeprom and --boot-loader go with --board uno" in result.output

@@ -43,6 +43,11 @@ Then, with the address that it prints:
     help="With --board uno: the file that keeps the board's settings.",
 )
 @click.option(
+    "--boot-loader",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="With --board uno: a boot loader's .hex file; without --elf the board then waits to be flashed.",
+)
+@click.option(
     "--port", default="tcp:0", show_default=True, help="tcp:PORT (0: a free one; on loopback) or pty."
 )
 @click.option(
@@ -77,6 +82,7 @@ def command(
     board: str,
     elf: Path | None,
     eeprom: Path | None,
+    boot_loader: Path | None,
     port: str,
     person: str,
     recordings: Path | None,
@@ -125,6 +131,7 @@ def command(
                 speed=speed,
                 seed=seed,
                 eeprom=eeprom,
+                boot_loader=boot_loader,
                 marks_path=marks,
                 starts_at_once=starts_at_once,
                 exit_at_end=exit_at_end,
@@ -134,8 +141,8 @@ def command(
         except EmulatorError as error:
             raise click.ClickException(str(error)) from None
         return
-    if elf is not None or eeprom is not None:
-        raise click.UsageError("--elf and --eeprom go with --board uno")
+    if elf is not None or eeprom is not None or boot_loader is not None:
+        raise click.UsageError("--elf, --eeprom and --boot-loader go with --board uno")
     run(
         board=board,
         port=port,

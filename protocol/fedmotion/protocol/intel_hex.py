@@ -67,7 +67,9 @@ def read_intel_hex(content: bytes, flash_bytes: int, name: str) -> FlashImage:
             upper_address = int.from_bytes(data, "big") << 16
         # The others say where a PC's program starts; a microcontroller's starts where its reset goes.
     if not has_ended:
-        raise ValueError(f"{name} has no end-of-file record (:00000001FF): it is cut off or no Intel HEX file")
+        raise ValueError(
+            f"{name} has no end-of-file record (:00000001FF): it is cut off or no Intel HEX file"
+        )
     if not flash:
         raise ValueError(f"{name} holds no data")
     first, last = min(flash), max(flash)
