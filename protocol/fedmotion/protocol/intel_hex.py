@@ -3,6 +3,7 @@
 The format is Intel's "Hexadecimal Object File Format Specification", revision A (1988).
 """
 
+import re
 from dataclasses import dataclass
 
 _DATA = 0x00
@@ -19,6 +20,7 @@ _PAYLOAD_BYTES = {
     _EXTENDED_LINEAR_ADDRESS: 2,
     _START_LINEAR_ADDRESS: 4,
 }
+_RECORD = re.compile(rb":([0-9A-Fa-f]{2})+")
 _ERASED = 0xFF
 _LONGEST_SAID = 40
 
@@ -47,16 +49,24 @@ def read_intel_hex(content: bytes, flash_bytes: int, name: str) -> FlashImage:
     """
     if content.startswith(b"\x7fELF"):
         raise ValueError(f"{name} is an ELF file, an Intel HEX file is wanted: its neighbour firmware.hex")
+    flash = _bytes_by_address(content, flash_bytes, name)
+    if not flash:
+        raise ValueError(f"{name} holds no data")
+    first, last = min(flash), max(flash)
+    return FlashImage(first, bytes(flash.get(address, _ERASED) for address in range(first, last + 1)))
+
+
+def _bytes_by_address(content: bytes, flash_bytes: int, name: str) -> dict[int, int]:
     flash: dict[int, int] = {}
     upper_address = 0
     has_ended = False
-    for number, line in enumerate(content.splitlines(), start=1):
-        if not line.strip():
+    for number, line in enumerate(map(bytes.strip, content.splitlines()), start=1):
+        if not line:
             continue
         where = f"{name}, line {number}"
         if has_ended:
             raise ValueError(f"{where}: nothing may follow the end-of-file record")
-        address, kind, data = _record(line.strip(), where)
+        address, kind, data = _record(line, where)
         if kind == _DATA:
             _place(flash, upper_address + address, data, flash_bytes, where)
         elif kind == _END_OF_FILE:
@@ -67,24 +77,16 @@ def read_intel_hex(content: bytes, flash_bytes: int, name: str) -> FlashImage:
             upper_address = int.from_bytes(data, "big") << 16
         # The others say where a PC's program starts; a microcontroller's starts where its reset goes.
     if not has_ended:
-        raise ValueError(
-            f"{name} has no end-of-file record (:00000001FF): it is cut off or no Intel HEX file"
-        )
-    if not flash:
-        raise ValueError(f"{name} holds no data")
-    first, last = min(flash), max(flash)
-    return FlashImage(first, bytes(flash.get(address, _ERASED) for address in range(first, last + 1)))
+        raise ValueError(f"{name} has no end-of-file record (:00000001FF): it is cut off, or another format")
+    return flash
 
 
 def _record(line: bytes, where: str) -> tuple[int, int, bytes]:
     """Return address, type and data of one line `:LLAAAATT<data>CC`."""
     said = line[:_LONGEST_SAID].decode("ascii", errors="replace")
-    try:
-        if not line.startswith(b":"):
-            raise ValueError
-        record = bytes.fromhex(line[1:].decode("ascii"))
-    except ValueError:
-        raise ValueError(f"{where}: a record is ':' and hexadecimal digits, got {said!r}") from None
+    if not _RECORD.fullmatch(line):
+        raise ValueError(f"{where}: a record is ':' and pairs of hexadecimal digits, got {said!r}")
+    record = bytes.fromhex(line[1:].decode("ascii"))
     if len(record) < 5 or len(record) != 5 + record[0]:
         raise ValueError(f"{where}: the record's length does not fit its first byte, got {said!r}")
     if sum(record) & 0xFF:
