@@ -1,16 +1,15 @@
 """`fedmotion sim-board --board uno`: a performance, a virtual sensor, an emulated Uno and its port."""
 
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Unpack
 
 from fedmotion.boards.baud_check import BaudCheckedListener
+from fedmotion.boards.board_service import Service, serve_board
 from fedmotion.boards.emulated_uno import EmulatedUno
 from fedmotion.boards.emulator_build import EmulatorError
-from fedmotion.boards.node_server import Listener, NodeServer
-from fedmotion.boards.script import write_marks
+from fedmotion.boards.node_server import Listener
 from fedmotion.boards.simulated_board import make_script, open_port
 from fedmotion.boards.virtual_mpu6050 import VirtualMpu6050
 
@@ -54,22 +53,16 @@ def run_uno(
     recordings: Path | None = None,
     labels: Sequence[str] = (),
     counts: Mapping[str, int] | None = None,
-    speed: float = 1.0,
     seed: int = 0,
     eeprom: Path | None = None,
     boot_loader: Path | None = None,
-    marks_path: Path | None = None,
-    starts_at_once: bool = False,
-    exit_at_end: bool = False,
-    announce: Callable[[str], None] | None = None,
-    stop: threading.Event | None = None,
-    clock: Callable[[], float] = time.monotonic,
+    **service: Unpack[Service],
 ) -> None:
     """Run one emulated Uno until `stop` is set or, with `exit_at_end`, its performance has ended.
 
     Rate, ranges and board id are the firmware's own, changed by commands as on any board. The other
     parameters are those of `simulated_board.run`; `eeprom` is a file that keeps the board's settings.
-    With a `boot_loader`, an Intel HEX file, and no `elf` the board has no firmware yet: it waits to be flashed.
+    With a `boot_loader` (Intel HEX) and no `elf` the board has no firmware yet and waits to be flashed.
 
     Raises
     ------
@@ -86,24 +79,7 @@ def run_uno(
     with EmulatedUno(firmware, sensor, eeprom=eeprom, boot_loader=boot_loader) as uno:
         if boot_loader is not None:
             uno.advance(1_000)  # it has power already, so the port's first opening is a reset from outside
-        if marks_path is not None:
-            write_marks(script, marks_path)
-        listener = open_uno_port(port, uno)
-        try:
-            server = NodeServer(
-                uno,
-                listener,
-                speed=speed,
-                starts_at_once=starts_at_once,
-                stop_at_us=sensor.end_us if exit_at_end else None,
-                clock=clock,
-            )
-        except ValueError:
-            listener.close()
-            raise
-        if announce is not None:
-            announce(server.address)
-        server.serve(stop or threading.Event())
+        serve_board(uno, open_uno_port(port, uno), script, **service)
 
 
 def open_uno_port(port: str, uno: EmulatedUno) -> Listener:
