@@ -116,7 +116,7 @@ _KINDS = {
     ),
     "hold_sda": _Kind(
         _to_uno(BoardFault.HOLD_SDA),
-        "SDA is held low, for ever or until so many clocks",
+        "SDA is held low until it is clocked free or released",
         _Argument("after how many clocks it ends, 1 to 65535", int, 1, 0xFFFF, default=FOR_EVER),
         needs_uno=True,
     ),
