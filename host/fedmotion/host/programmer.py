@@ -120,7 +120,7 @@ class Programmer:
         for boot_loader in ATTEMPTS[board]:
             if on_attempt is not None:
                 on_attempt(boot_loader)
-            with _explained("the board was found"):
+            with _explained("the board was looked for"):
                 self._line.set_baud(boot_loader.baud)
                 self._line.reset()
                 if self._is_in_sync():
@@ -141,10 +141,11 @@ class Programmer:
         """
         data = image.data.ljust(-(-len(image.data) // PAGE_BYTES) * PAGE_BYTES, b"\xff")
         pages = [(at, data[at : at + PAGE_BYTES]) for at in range(0, len(data), PAGE_BYTES)]
-        steps = [(0, STANDSTILL_PAGE), *pages[1:], pages[0]]
-        for n_done, (address, page) in enumerate(steps):
-            progress(min(n_done, len(pages)), len(pages))
-            with _explained(f"{max(0, n_done - 1)} of {len(pages)} pages were written"):
+        with _explained(f"0 of {len(pages)} pages were written"):
+            self._write_page(0, STANDSTILL_PAGE)
+        for n_done, (address, page) in enumerate((*pages[1:], pages[0])):
+            progress(n_done, len(pages))
+            with _explained(f"{n_done} of {len(pages)} pages were written"):
                 self._write_page(address, page)
         progress(len(pages), len(pages))
         return len(pages)
