@@ -150,6 +150,11 @@ class Programmer:
         progress(len(pages), len(pages))
         return len(pages)
 
+    def read_page(self, address: int) -> bytes:
+        """Return the page at `address`; raises what the line and a bad answer raise."""
+        self._ask(stk500.load_address(address))
+        return self._ask(stk500.read_page(PAGE_BYTES), PAGE_BYTES)
+
     def start(self) -> None:
         """Have the boot loader start the program; raises ProgrammingError where the line goes."""
         with _explained("the program was written and read back"):
@@ -196,8 +201,7 @@ class Programmer:
     def _write_page(self, address: int, page: bytes) -> None:
         self._ask(stk500.load_address(address))
         self._ask(stk500.program_page(page))
-        self._ask(stk500.load_address(address))
-        found = self._ask(stk500.read_page(len(page)), len(page))
+        found = self.read_page(address)
         if found != page:
             n_wrong = sum(a != b for a, b in zip(found, page, strict=True))
             at = address + next(i for i, (a, b) in enumerate(zip(found, page, strict=True)) if a != b)
