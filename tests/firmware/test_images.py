@@ -15,7 +15,7 @@ CHECKOUT = Path(__file__).parents[2]
 IMAGES = CHECKOUT / "firmware" / "fedmotion" / "boards" / "images"
 BUILD = CHECKOUT / ".pio" / "build"
 SCRIPT = CHECKOUT / "firmware" / "platforms" / "keep_images.py"
-NAMES = ("images.toml", "nano.hex", "uno.hex")
+NAMES = ("LICENCES.txt", "images.toml", "nano.hex", "uno.hex")
 
 
 def missing(text: str) -> None:
