@@ -68,6 +68,9 @@ def command(board: str, port: str | None, hex_path: Path | None, is_json: bool) 
             found = _flash(board, port, image, name, line, say)
         except ProgrammingError as error:
             raise click.ClickException(f"{port}: {error}") from error
+        except KeyboardInterrupt:
+            click.echo("interrupted: the boot loader is still there, run the command again", err=True)
+            raise
     if is_json:
         program = {"name": name, "sha256": hashlib.sha256(content).hexdigest(), "n_bytes": len(image.data)}
         click.echo(json.dumps({"board": board, "port": port, "program": program, **found}))
