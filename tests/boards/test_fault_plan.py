@@ -118,6 +118,7 @@ def test_a_time_is_an_ordinary_number(when: str) -> None:
         ("nack_data:@1", "nack_data takes how many, 1 to 65535, as in nack_data:1@5, got ''"),
         ("nack_addresses:0@1", "got '0'"),
         ("nack_addresses:1.5@1", "got '1.5'"),
+        (f"nack_addresses:{'9' * 400}@1", "nack_addresses takes how many, 1 to 65535"),
         ("hold_sda:65536@1", "hold_sda takes after how many clocks it ends, 1 to 65535"),
         ("who_am_i:100@1", "who_am_i takes a hexadecimal byte, 00 to FF, as in who_am_i:1@5, got '100'"),
         ("damage_line:1.1@1", "damage_line takes each byte's probability, 0 to 1"),

@@ -47,6 +47,8 @@ class _Argument:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
+    """What is done, and how it is told when it is done."""
+
     deed: _Deed
     meaning: str
     argument: _Argument | None = None
@@ -192,9 +194,9 @@ def _number(read: Callable[[str], float], text: str) -> float | None:
         return None
     try:
         value = read(text)
-    except ValueError:
+        return value if math.isfinite(value) else None
+    except (ValueError, OverflowError):
         return None
-    return value if math.isfinite(value) else None
 
 
 class FaultPlan:
