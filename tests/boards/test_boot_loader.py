@@ -118,12 +118,15 @@ def flash(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def stream(port: str) -> tuple[Hello, list[int]]:
-    """Open the port as an agent does; return HELLO and the numbers of some samples."""
-    line = SerialLine(port, 500_000)
+def stream(board: Served) -> tuple[Hello, list[int]]:
+    """Open the port, which resets the board; return HELLO and the numbers of some samples."""
+    deadline_s = time.monotonic() + DEADLINE_S
+    while board.server.has_client:  # until then nobody notices that it is opened anew
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    line = SerialLine(board.port, 500_000)
     decoder = FrameDecoder()
     hello, indices = None, list[int]()
-    deadline_s = time.monotonic() + DEADLINE_S
     while hello is None or len(indices) < 50:
         assert time.monotonic() < deadline_s, f"waited in vain: {hello}, {len(indices)} samples"
         for frame in decoder.feed(line.read()):
@@ -144,7 +147,7 @@ def test_optiboot_writes_the_shipped_firmware_and_its_samples_flow(
         assert f"{board.port}: optiboot answers; writing the shipped uno.hex" in said
         assert "pages were read back and are right" in said
         assert f"{board.port}: the board runs fedmotion 0.1.0 for 'uno', board id 0" in said
-        hello, indices = stream(board.port)
+        hello, indices = stream(board)
         assert board.uno.n_overruns == 0
     assert hello.board == "uno"
     assert indices == list(range(len(indices)))
@@ -157,7 +160,7 @@ def test_the_old_nanos_boot_loader_is_found_by_its_baud_rate(
         status, said = flash("nano", "--port", board.port, "--json")
         assert status == 0, said
         report = json.loads(said.splitlines()[-1])
-        hello, indices = stream(board.port)
+        hello, indices = stream(board)
     assert (report["boot_loader"], report["boot_loader_baud"]) == (ATMEGABOOT.name, 57_600)
     assert (report["firmware_board"], hello.board) == ("nano", "nano")
     assert len(indices) >= 50
@@ -219,7 +222,7 @@ def intel_hex(data: bytes) -> str:
 
 def test_a_firmware_that_is_there_runs_behind_its_boot_loader_as_without(optiboot: Path) -> None:
     with board_with(optiboot, IMAGES / "uno.hex") as board:
-        hello, indices = stream(board.port)
+        hello, indices = stream(board)
     assert hello.board == "uno"
     assert indices == list(range(len(indices)))
 

@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from fedmotion.boards.posix_terminal import PtyLine
 from fedmotion.cli import flash
 from fedmotion.cli.main import main
+from fedmotion.host.programmer import OPTIBOOT, BootLoader, LostSyncError
+from fedmotion.protocol.serial_frames import Hello
 
 ACM, USB = {"/dev/ttyACM0": "Arduino Uno"}, {"/dev/ttyUSB0": "USB Serial"}
 
@@ -78,6 +82,45 @@ def test_a_file_that_is_no_program_is_refused_before_a_port_is_opened(
     status, _, error = said(["uno", "--port", "/dev/none", "--hex", str(own)], monkeypatch, capsys)
     assert status == 2
     assert sentence in error
+
+
+class Silent:
+    """A programmer whose board falls silent the first few times."""
+
+    def __init__(self, n_times: int) -> None:
+        self.n_times = n_times
+        self.n_connected = 0
+
+    def connect(self, *_: object) -> BootLoader:
+        self.n_connected += 1
+        return OPTIBOOT
+
+    def write(self, *_: object) -> int:
+        if self.n_connected <= self.n_times:
+            raise LostSyncError("the board fell silent after 5 of 62 pages were written")
+        return 62
+
+    def start(self) -> None:
+        """Do nothing."""
+
+    def wait_for_hello(self) -> Hello:
+        return Hello((0, 1, 0), "uno", 0, 0x68, 8, 1000, 10_000)
+
+
+@pytest.mark.parametrize(("n_times", "status"), [(0, 0), (2, 0), (3, 1)])
+def test_where_bytes_are_lost_it_begins_anew_twice(
+    n_times: int, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programmer = Silent(n_times)
+    monkeypatch.setattr(flash, "Programmer", lambda *_, **__: programmer)
+    pty = PtyLine()
+    result = CliRunner().invoke(flash.command, ["uno", "--port", pty.address])
+    pty.close()
+    assert result.exit_code == status
+    assert programmer.n_connected == min(n_times + 1, 3)
+    again = f"{pty.address}: beginning anew, since the board fell silent after 5 of 62 pages were written\n"
+    assert result.output.count(again) == min(n_times, 2)
+    assert ("the boot loader is still there" in result.output) == (status == 1)
 
 
 def test_another_board_is_refused_with_those_that_can_be_flashed(

@@ -16,6 +16,7 @@ from fedmotion.host.programmer import (
     FLASH_BYTES,
     OPTIBOOT,
     BootLoader,
+    LostSyncError,
     Programmer,
     ProgrammingError,
     check_image,
@@ -25,6 +26,9 @@ from fedmotion.host.serial_line import SerialLine
 from fedmotion.host.serial_port import available_ports, usb_ports
 from fedmotion.protocol.intel_hex import FlashImage, read_intel_hex
 from fedmotion.protocol.serial_frames import DEFAULT_BAUD
+
+_N_RUNS = 3
+"""Where bytes are lost it begins anew so often, before that is told to a person."""
 
 _Say = Callable[[str], None]
 
@@ -95,11 +99,18 @@ def _flash(
         say(f"{port}: looking for the boot loader ({attempt.name}, {attempt.baud} baud)")
 
     programmer = Programmer(line, clock=time.monotonic)
-    boot_loader = programmer.connect(board, announce)
-    check_image(image, boot_loader, name)
-    say(f"{port}: {boot_loader.name} answers; writing {name}, {len(image.data)} bytes")
-    with _progress(say) as on_page:
-        n_pages = programmer.write(image, on_page)
+    for n_more in reversed(range(_N_RUNS)):
+        boot_loader = programmer.connect(board, announce)
+        check_image(image, boot_loader, name)
+        say(f"{port}: {boot_loader.name} answers; writing {name}, {len(image.data)} bytes")
+        try:
+            with _progress(say) as on_page:
+                n_pages = programmer.write(image, on_page)
+            break
+        except LostSyncError as error:
+            if n_more == 0:
+                raise
+            say(f"{port}: beginning anew, since {error.what}")
     say(f"{port}: all {n_pages} pages were read back and are right")
     programmer.start()
     hello = programmer.wait_for_hello()

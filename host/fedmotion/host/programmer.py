@@ -37,8 +37,8 @@ _SYNC_WAIT_S = 0.6
 _N_SYNCS = 2
 """To one reset. One that comes early waits in the UART's two bytes while the boot loader blinks its LED for
 0.4 s; more would be cut there, and a cut command makes optiboot give up."""
-_ANSWER_WAIT_S = 1.0
-_HELLO_WAIT_S = 6.0
+_ANSWER_WAIT_S = 3.0
+_HELLO_WAIT_S = 10.0
 _ASK_AGAIN_S = 0.5
 
 
@@ -63,6 +63,17 @@ ATTEMPTS: Mapping[str, Sequence[BootLoader]] = {
 
 class ProgrammingError(Exception):
     """The board was not programmed; the text says how far it came and what to do."""
+
+
+class LostSyncError(ProgrammingError):
+    """Bytes were lost or are not the boot loader's: beginning anew with `connect` may do."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what}: the boot loader is still there, close other programs on this port and run the command "
+            "again"
+        )
+        self.what = what
 
 
 class Line(Protocol):
@@ -123,9 +134,10 @@ class Programmer:
             with _explained("the board was looked for"):
                 self._line.set_baud(boot_loader.baud)
                 self._line.reset()
-                if self._is_in_sync():
-                    self._check_chip()
-                    return boot_loader
+                signature = self._signature()
+            if signature is not None:
+                _check_chip(signature)
+                return boot_loader
         raise ProgrammingError(_silence(board, has_heard=self._n_heard_bytes > 0))
 
     def write(self, image: FlashImage, progress: Progress) -> int:
@@ -136,8 +148,10 @@ class Programmer:
 
         Raises
         ------
+        LostSyncError
+            If the boot loader refuses or falls silent.
         ProgrammingError
-            If the line goes, the boot loader refuses or falls silent, or a page reads back otherwise.
+            If the line goes, or a page reads back otherwise.
         """
         data = image.data.ljust(-(-len(image.data) // PAGE_BYTES) * PAGE_BYTES, b"\xff")
         pages = [(at, data[at : at + PAGE_BYTES]) for at in range(0, len(data), PAGE_BYTES)]
@@ -157,7 +171,11 @@ class Programmer:
 
     def start(self) -> None:
         """Have the boot loader start the program; raises ProgrammingError where the line goes."""
-        with _explained("the program was written and read back"):
+        # The program may talk at its own baud rate before the answer is read: that it runs, HELLO tells.
+        with (
+            _explained("the program was written and read back"),
+            contextlib.suppress(MessageError, TimeoutError),
+        ):
             self._ask(stk500.LEAVE_PROGMODE)
 
     def wait_for_hello(self) -> Hello | None:
@@ -177,26 +195,17 @@ class Programmer:
                     ask_s = now_s + _ASK_AGAIN_S
         return None
 
-    def _is_in_sync(self) -> bool:
+    def _signature(self) -> bytes | None:
+        """Return what the chip says it is, None where nobody answers, or not at this baud rate."""
         for _ in range(_N_SYNCS):
             self._line.discard_input()
             self._line.write(stk500.GET_SYNC)
             try:
                 self._answer(0, _SYNC_WAIT_S)
+                return self._ask(stk500.READ_SIGNATURE, stk500.SIGNATURE_BYTES)
             except (MessageError, TimeoutError):
                 continue
-            return True
-        return False
-
-    def _check_chip(self) -> None:
-        signature = self._ask(stk500.READ_SIGNATURE, stk500.SIGNATURE_BYTES)
-        if signature != ATMEGA328P:
-            chip = _CHIPS.get(signature, "no chip that is known here")
-            raise ProgrammingError(
-                f"uno and nano have an ATmega328P (signature 1e 95 0f), this board says "
-                f"{signature.hex(' ')}, {chip}: nothing was written; build for this board and flash that "
-                "with PlatformIO"
-            )
+        return None
 
     def _write_page(self, address: int, page: bytes) -> None:
         self._ask(stk500.load_address(address))
@@ -229,6 +238,15 @@ class Programmer:
                 raise TimeoutError(f"{len(received)} of {n_data_bytes + 2} bytes came in {wait_s:g} s")
 
 
+def _check_chip(signature: bytes) -> None:
+    if signature != ATMEGA328P:
+        chip = _CHIPS.get(signature, "no chip that is known here")
+        raise ProgrammingError(
+            f"uno and nano have an ATmega328P (signature 1e 95 0f), this board says {signature.hex(' ')}, "
+            f"{chip}: nothing was written; build for this board and flash that with PlatformIO"
+        )
+
+
 @contextlib.contextmanager
 def _explained(so_far: str) -> Iterator[None]:
     """Turn what a line raises into words: what went wrong, how far it came, what to do."""
@@ -236,14 +254,9 @@ def _explained(so_far: str) -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:
-        raise ProgrammingError(
-            f"the board fell silent after {so_far} ({error}): {still}, run the command again"
-        ) from error
+        raise LostSyncError(f"the board fell silent after {so_far} ({error})") from error
     except MessageError as error:
-        raise ProgrammingError(
-            f"the boot loader answered otherwise after {so_far} ({error}): {still}, close other programs on "
-            "this port and run the command again"
-        ) from error
+        raise LostSyncError(f"the boot loader answered otherwise after {so_far} ({error})") from error
     except OSError as error:
         raise ProgrammingError(
             f"the port went away after {so_far} ({error}): {still}, plug the board in and run the "
