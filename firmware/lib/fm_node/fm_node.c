@@ -146,12 +146,13 @@ static void follow(fm_node *node)
         result = fm_mpu6050_drain(&node->sensor, counts, n, end_us);
     }
     if (result != FM_SENSOR_OK) {
-        fm_follower_lose(&node->follower);
         miss(node, result);
-        if (!is_following(node) && fm_sampler_slack_us(&node->sampler, end_us) <= 0) {
-            /* What was not fetched yet is lost, but was not late. */
-            uint32_t n_missed;
-            (void)fm_sampler_take(&node->sampler, end_us, &n_missed);
+        if (!is_following(node)) {
+            fm_follower_lose(&node->follower, &node->sampler, end_us);
+        } else if (n != 0 || result == FM_SENSOR_OVERFLOW) {
+            /* The FIFO was emptied; what was converted just before, by a grid that is not exact, may be in
+             * it. */
+            fm_follower_lose(&node->follower, &node->sampler, end_us - 2u * FM_FIFO_PERIOD_US);
         }
         return;
     }

@@ -23,9 +23,27 @@ void fm_follower_start(fm_follower *follower, bool is_new_stream)
     };
 }
 
-void fm_follower_lose(fm_follower *follower)
+void fm_follower_pass(fm_follower *follower, fm_sampler *sampler)
+{
+    const uint16_t due_q5 = (uint16_t)(follower->due_q5 + follower->period_q5);
+    follower->due_q5 = due_q5 & 31u;
+    sampler->due_us += due_q5 >> 5;
+    if (follower->n_to_learn == 0 || !follower->is_holding_index) {
+        sampler->next_index++;
+    }
+}
+
+static void pass_until(fm_follower *follower, fm_sampler *sampler, uint32_t until_us)
+{
+    while ((int32_t)(until_us - sampler->due_us) >= 0) {
+        fm_follower_pass(follower, sampler);
+    }
+}
+
+void fm_follower_lose(fm_follower *follower, fm_sampler *sampler, uint32_t until_us)
 {
     follower->is_lost = true;
+    pass_until(follower, sampler, until_us);
 }
 
 uint16_t fm_follower_look_us(const fm_follower *follower)
@@ -73,21 +91,21 @@ static void push(fm_follower *follower, fm_sampler *sampler, bool is_late, int16
 void fm_follower_see(fm_follower *follower, fm_sampler *sampler, uint8_t n_waiting, uint32_t now_us)
 {
     const int16_t period_us = (int16_t)sampler->period_us;
-    /* How long before now the newest conversion was, by the grid: less than a period, where the grid is right. */
-    uint32_t newest_us = sampler->due_us + (((uint32_t)(n_waiting - 1u) * follower->period_q5) >> 5);
+    /* How long before now the newest conversion was, by the grid: less than a period, where the grid is
+     * right. */
+    const uint32_t waited_us = ((uint32_t)(n_waiting - 1u) * follower->period_q5) >> 5;
     if (follower->is_lost) {
         follower->is_lost = false;
-        while ((int32_t)(now_us - newest_us) >= period_us) {
-            const uint32_t due_us = sampler->due_us;
-            fm_follower_pass(follower, sampler);
-            newest_us += sampler->due_us - due_us;
-        }
-        if (follower->n_to_learn != 0) {
-            sampler->due_us += now_us - newest_us - (uint16_t)period_us / 2u;
+        pass_until(follower, sampler, now_us - waited_us - (uint16_t)period_us);
+        if (follower->n_to_learn == N_TO_LEARN) {
+            sampler->due_us = now_us - waited_us - (uint16_t)period_us / 2u;
         }
         return;
     }
-    const int16_t age_us = (int16_t)(now_us - newest_us);
+    if (follower->n_to_learn != 0) {
+        follower->n_to_learn = n_waiting < follower->n_to_learn ? follower->n_to_learn - n_waiting : 0;
+    }
+    const int16_t age_us = (int16_t)(now_us - waited_us - sampler->due_us);
     if (age_us < EDGE_US) {
         push(follower, sampler, true, (int16_t)-age_us);
     } else if (age_us > period_us - EDGE_US) {
@@ -95,18 +113,4 @@ void fm_follower_see(fm_follower *follower, fm_sampler *sampler, uint8_t n_waiti
     } else if (follower->n_to_learn != 0) {
         push(follower, sampler, age_us < period_us / 2, 0);
     }
-}
-
-void fm_follower_pass(fm_follower *follower, fm_sampler *sampler)
-{
-    const uint16_t due_q5 = (uint16_t)(follower->due_q5 + follower->period_q5);
-    follower->due_q5 = due_q5 & 31u;
-    sampler->due_us += due_q5 >> 5;
-    if (follower->n_to_learn != 0) {
-        follower->n_to_learn--;
-        if (follower->is_holding_index) {
-            return;
-        }
-    }
-    sampler->next_index++;
 }

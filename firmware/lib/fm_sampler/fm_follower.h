@@ -16,9 +16,9 @@
 #include "fm_sampler.h"
 
 typedef struct {
-    uint16_t period_q5;    /* microseconds * 32 */
-    uint16_t n_to_learn;   /* conversions until the grid can be trusted */
-    uint8_t due_q5;        /* fraction of the sampler's due_us */
+    uint16_t period_q5;  /* microseconds * 32 */
+    uint16_t n_to_learn; /* conversions until the grid can be trusted */
+    uint8_t due_q5;      /* fraction of the sampler's due_us */
     uint8_t step_us;
     uint8_t n_same;        /* pushes in the same direction */
     bool was_late;         /* the last push's direction */
@@ -32,10 +32,11 @@ typedef struct {
 /* Begins to learn the sensor's clock. Numbers stay meanwhile where is_new_stream, else they go on. */
 void fm_follower_start(fm_follower *follower, bool is_new_stream);
 
-/* Conversions were lost; not while it learns. */
-void fm_follower_lose(fm_follower *follower);
+/* Conversions were lost: passes those until until_us; whether it were more, the next look tells. */
+void fm_follower_lose(fm_follower *follower, fm_sampler *sampler, uint32_t until_us);
 
-/* When to look, from the sampler's next instant on: as the fourth conversion is made, or half a period after. */
+/* When to look, from the sampler's next instant on: as the fourth conversion is made, or half a period after.
+ */
 uint16_t fm_follower_look_us(const fm_follower *follower);
 
 /* n_waiting conversions, the first of them the sampler's next, were in the FIFO at now_us; 1 and more. */
