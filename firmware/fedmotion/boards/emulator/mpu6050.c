@@ -187,14 +187,12 @@ void fm_mpu_power_on(fm_mpu_t *mpu, uint64_t now)
 
 void fm_mpu_set_clock_error(fm_mpu_t *mpu, int32_t ppm, uint64_t now)
 {
-    fill_fifo(mpu, now);
     mpu->clock_error_ppm = ppm;
     restart_sampling(mpu, now);
 }
 
-void fm_mpu_litter_fifo(fm_mpu_t *mpu, uint32_t n, uint64_t now)
+void fm_mpu_litter_fifo(fm_mpu_t *mpu, uint32_t n)
 {
-    fill_fifo(mpu, now);
     while (n-- > 0) {
         push(mpu, 0xEE);
     }

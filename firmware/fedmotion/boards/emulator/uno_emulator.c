@@ -243,7 +243,7 @@ static void set_fault(uint8_t fault, uint32_t argument)
         fm_mpu_set_clock_error(&board.mpu, (int32_t)argument, board.avr->cycle);
         break;
     case FAULT_LITTER_FIFO:
-        fm_mpu_litter_fifo(&board.mpu, argument, board.avr->cycle);
+        fm_mpu_litter_fifo(&board.mpu, argument);
         break;
     default:
         fprintf(stderr, "no fault has the number %d\n", fault);
