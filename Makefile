@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PLATFORMIO_SETTING_ENABLE_TELEMETRY := no
 export PLATFORMIO_DISABLE_UPGRADE_CHECK := true
 
-.PHONY: demo test test-firmware packages lint firmware benchmark clean
+.PHONY: demo test test-firmware packages lint firmware images benchmark clean
 
 demo: .venv/.installed-demo
 	$(BIN)/fedmotion demo $(ARGS)
@@ -42,6 +42,10 @@ firmware: .venv/.installed-dev packages
 	$(BIN)/python firmware/platforms/offline_core.py .pio/core
 	$(BIN)/pio run --silent --project-conf platformio.ci.ini $(BOARDS:%=-e %)
 	$(BIN)/python firmware/platforms/size_table.py .pio/build $(BOARDS)
+
+# What the package ships of it, for `fedmotion flash`; to be committed with the firmware's change.
+images: firmware
+	$(BIN)/python firmware/platforms/keep_images.py .pio/build firmware/fedmotion/boards/images
 
 # Each prints what it measures beside the peer or limit that it is compared with.
 benchmark: .venv/.installed-dev

@@ -3,6 +3,7 @@
 Each run is the command that a user types, as a process of its own.
 
     .venv/bin/python benchmarks/demo.py --seeds 3 --people ../shared/data/utd_mhad_inertial.npz
+    .venv/bin/python benchmarks/demo.py --seeds 0 --people ... --boards uno    # after make firmware
 """
 
 import argparse
@@ -19,7 +20,7 @@ import msgspec
 
 from fedmotion.boards.recorded_takes import load_takes
 
-GOAL_S = 60.0
+GOAL_S = {"simulated": 60.0, "uno": 180.0}
 GOAL_GAIN = 0.1
 GOAL_RECOGNISED = 0.95
 """38 of 40."""
@@ -42,12 +43,23 @@ class Recognised(msgspec.Struct):
     n_false_alarms: int
 
 
+class Board(msgspec.Struct):
+    """What the boards were and what their lines lost."""
+
+    kind: str
+    firmware_sha256: str | None
+    n_frames: int
+    n_bad: int
+    n_dropped: int
+
+
 class Figures(msgspec.Struct):
     """What `fedmotion demo --json` writes, as far as it is read here."""
 
     seconds: float
     accuracy: Accuracy
     recognised: Recognised
+    board: Board
 
 
 def main() -> None:
@@ -56,34 +68,51 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="of simulated people, from 0")
     parser.add_argument("--people", type=Path, help="npz file of real people, each held out in turn")
     parser.add_argument("--labels", default="swipe_left,swipe_right", help="with --people")
+    parser.add_argument("--boards", choices=tuple(GOAL_S), default="simulated")
     options = parser.parse_args()
+    if not options.seeds and not options.people:
+        parser.error("nothing to run: give --people or one seed or more")
+    # An emulated board has its own time: as fast as it goes is as true as real time.
+    boards = [] if options.boards == "simulated" else ["--boards", options.boards, "--speed", "0"]
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.2f} before\n")
     print(f"{'run':<24}{'wall s':>8}{'alone':>8}{'federated':>11}{'pooled':>8}{'gain':>7}", end="")
     print(f"{'recognised':>13}{'false':>7}")
     walls: list[float] = []
     gains: list[float] = []
+    lines: list[Board] = []
     for seed in range(options.seeds):
-        wall_s, figures = run(["--seed", str(seed)])
+        wall_s, figures = run(["--seed", str(seed), *boards])
         walls.append(wall_s)
+        lines.append(figures.board)
         gains.append(row(f"simulated, seed {seed}", wall_s, figures))
     n_correct = n_performed = 0
     if options.people:
         for person in load_takes(options.people).people():
             arguments = ["--recordings", str(options.people), "--labels", options.labels, "--unseen", person]
-            wall_s, figures = run(arguments)
+            wall_s, figures = run([*arguments, *boards])
             walls.append(wall_s)
+            lines.append(figures.board)
             row(f"real, {person} held out", wall_s, figures)
             n_correct += figures.recognised.n_correct
             n_performed += figures.recognised.n_performed
 
-    print(f"\ngoal: at most {GOAL_S:.0f} s: {kept(max(walls) <= GOAL_S)} with {max(walls):.1f}; ", end="")
-    print(f"{max(walls) / GOAL_S:.2f} of it (median {statistics.median(walls):.1f} s of {len(walls)} runs)")
+    goal_s = GOAL_S[options.boards]
+    print(f"\ngoal: at most {goal_s:.0f} s: {kept(max(walls) <= goal_s)} with {max(walls):.1f}; ", end="")
+    print(f"{max(walls) / goal_s:.2f} of it (median {statistics.median(walls):.1f} s of {len(walls)} runs)")
     if gains:
         print(f"goal: federated {GOAL_GAIN} above the mean of those alone, for each seed: ", end="")
         print(f"{kept(min(gains) >= GOAL_GAIN)} with {min(gains):+.3f}")
     if n_performed:
         print(f"goal: {GOAL_RECOGNISED:.0%} of real people's gestures recognised from the stream: ", end="")
         print(f"{kept(n_correct >= GOAL_RECOGNISED * n_performed)} with {n_correct} of {n_performed}")
+    n_bad, n_dropped = sum(board.n_bad for board in lines), sum(board.n_dropped for board in lines)
+    print(
+        f"goal: no frame bad or dropped: {kept(n_bad == n_dropped == 0)} with {n_bad} and {n_dropped} ",
+        end="",
+    )
+    print(f"of {sum(board.n_frames for board in lines)}")
+    for firmware in sorted({board.firmware_sha256 for board in lines if board.firmware_sha256}):
+        print(f"the firmware that ran: SHA-256 {firmware}")
     print(f"load average afterwards {os.getloadavg()[0]:.2f}")
 
 

@@ -292,7 +292,7 @@ def test_without_a_firmware_the_command_ends_with_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fedmotion.boards.emulated_board.BUILT_ELF", tmp_path / "firmware.elf")
-    monkeypatch.setattr("fedmotion.boards.emulated_board._SHIPPED_ELF", ("images", "none.elf"))
+    monkeypatch.setattr("fedmotion.boards.emulated_board._SHIPPED_HEX", ("images", "none.hex"))
     with pytest.raises(EmulatorError, match="there is no firmware for the Uno"):
         find_elf()
     result = CliRunner().invoke(fedmotion, ["sim-board", "--board", "uno"])
@@ -306,4 +306,4 @@ def test_what_a_firmware_decides_is_no_option_of_its_board() -> None:
     assert "--rate-hz is the firmware's own on an uno" in result.output
     result = CliRunner().invoke(fedmotion, ["sim-board", "--elf", __file__])
     assert result.exit_code == 2
-    assert "--elf and --eeprom go with --board uno" in result.output
+    assert "--elf, --eeprom and --boot-loader go with --board uno" in result.output

@@ -85,6 +85,10 @@ def assert_is_one_sentence(error: str) -> None:
         (["sim-board", "--rate-hz", "5"], "the rate is 16 to 1000 Hz, got 5.0"),
         (["sim-board", "--accel-full-scale-g", "3"], "accel full scale is one of (2, 4, 8, 16) g, got 3"),
         (["sim-board", "--marks", "absent/marks.json"], "absent/marks.json: No such file or directory"),
+        (["sim-board", "--fault", "reset"], "a fault is NAME@SECONDS or NAME:ARGUMENT@SECONDS, got 'reset'"),
+        (["sim-board", "--fault", "reset@-1"], "a fault's time is 0 or more seconds"),
+        (["sim-board", "--fault", "hold_scl@1"], "got 'hold_scl': that takes --board uno"),
+        (["sim-board", "--board", "uno", "--fault", "nack_data@1"], "nack_data takes how many, 1 to 65535"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

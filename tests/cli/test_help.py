@@ -13,7 +13,7 @@ import pytest
 
 from fedmotion.cli.main import command as fedmotion
 
-COMMANDS = ("demo", "agent", "aggregator", "invite", "join", "record", "recognise", "sim-board")
+COMMANDS = ("demo", "agent", "aggregator", "invite", "join", "record", "recognise", "flash", "sim-board")
 CONTEXT = click.Context(fedmotion)
 
 
@@ -55,7 +55,7 @@ def test_every_example_is_a_command_line_that_is_understood(
 ) -> None:
     # Files that examples name must be there.
     monkeypatch.chdir(tmp_path)
-    for file in ("agent.toml", "anna.invitation", "utd.npz", "utd_mhad_inertial.npz"):
+    for file in ("agent.toml", "anna.invitation", "utd.npz", "utd_mhad_inertial.npz", "firmware.hex"):
         (tmp_path / file).touch()
     shown = fedmotion.epilog if not name else command(name).epilog
     assert shown is not None
@@ -63,8 +63,8 @@ def test_every_example_is_a_command_line_that_is_understood(
     assert found
     for word, *arguments in found:
         if name:
-            # The epilog of sim-board goes on with the command that comes next.
-            assert word == name or (name, word) == ("sim-board", "record")
+            # The epilogs of sim-board and flash go on with the command that comes next.
+            assert word == name or (name, word) in {("sim-board", "record"), ("flash", "record")}
         command(word).make_context(word, list(arguments))
 
 

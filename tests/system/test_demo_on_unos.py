@@ -56,7 +56,8 @@ def test_ctrl_c_ends_a_board_and_its_emulator(tmp_path: Path, firmware: Path) ->
         process.interrupt()
         assert process.wait(15) == 0, process.report()
         process.assert_nobody_is_left()
-        assert process.error_path.read_text() == ""
+        said = process.error_path.read_text()
+        assert said == "person 1 performs now, then rests for ever: start it again for more\n"
 
 
 def test_without_an_emulator_the_demo_ends_with_a_sentence(

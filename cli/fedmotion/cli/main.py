@@ -10,6 +10,7 @@ _EPILOG = """\b
 Examples:
   fedmotion demo                                  see it all on this machine
   fedmotion sim-board --board simulated           a board without hardware
+  fedmotion flash uno --port /dev/ttyACM0         give an Arduino its firmware
   fedmotion aggregator --data ./federation        lead a federation
   fedmotion invite anna --data ./federation       let a client take part
   fedmotion join anna.invitation                  take part
@@ -29,6 +30,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "join": ("fedmotion.cli.join", "Take part in a federation with the file its owner sent."),
     "record": ("fedmotion.cli.record", "Record takes of one gesture."),
     "recognise": ("fedmotion.cli.recognise", "Print each gesture as it is recognised."),
+    "flash": ("fedmotion.cli.flash", "Write the firmware into an Arduino Uno or Nano."),
     "sim-board": ("fedmotion.cli.sim_board", "A board without hardware, on a port like a real one's."),
 }
 

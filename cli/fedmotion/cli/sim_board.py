@@ -3,13 +3,24 @@
 import signal
 import threading
 from pathlib import Path
+from typing import TypedDict
 
 import click
 
+from fedmotion.boards.board_service import Service
 from fedmotion.boards.emulated_board import run_uno
 from fedmotion.boards.emulator_build import EmulatorError
+from fedmotion.boards.fault_plan import fault_names, parse_faults, uno_fault_names
 from fedmotion.boards.simulated_board import BOARDS, run
 from fedmotion.cli.options import CommaSeparated
+
+
+class _Performance(TypedDict):
+    person: str
+    recordings: Path | None
+    labels: tuple[str, ...]
+    counts: dict[str, int] | None
+    seed: int
 
 
 @click.command(
@@ -21,6 +32,7 @@ Examples:
   fedmotion sim-board --counts swipe_left=3,other=5      what is performed
   fedmotion sim-board --recordings utd.npz --labels swipe_left,swipe_right --person 3
   fedmotion sim-board --board uno --port pty             the real firmware in an emulated Arduino Uno
+  fedmotion sim-board --fault unplug_sensor@5 --fault plug_sensor@8      how does the host bear it?
 Then, with the address that it prints:
   fedmotion record swipe_left --port ADDRESS
 """,
@@ -41,6 +53,11 @@ Then, with the address that it prints:
     "--eeprom",
     type=click.Path(path_type=Path, dir_okay=False),
     help="With --board uno: the file that keeps the board's settings.",
+)
+@click.option(
+    "--boot-loader",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="With --board uno: a boot loader's .hex file; without --elf the board then waits to be flashed.",
 )
 @click.option(
     "--port", default="tcp:0", show_default=True, help="tcp:PORT (0: a free one; on loopback) or pty."
@@ -71,12 +88,21 @@ Then, with the address that it prints:
 @click.option("--seed", default=0, show_default=True, help="Which performance of this person.")
 @click.option("--board-id", type=int, help="The id that the board says it has; 0: none. Not an uno's.")
 @click.option("--marks", type=click.Path(path_type=Path), help="Write what is performed when, as JSON.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME[:ARGUMENT]@SECONDS",
+    help="What goes wrong when, in the board's time; again for more. Any board: "
+    f"{', '.join(fault_names())}. An uno also: {', '.join(uno_fault_names())}.",
+)
 @click.option("--starts-at-once", is_flag=True, help="Perform now and not when the port is first opened.")
 @click.option("--exit-at-end", is_flag=True, help="End with the performance; else rest for ever.")
 def command(
     board: str,
     elf: Path | None,
     eeprom: Path | None,
+    boot_loader: Path | None,
     port: str,
     person: str,
     recordings: Path | None,
@@ -89,6 +115,7 @@ def command(
     seed: int,
     board_id: int | None,
     marks: Path | None,
+    faults: tuple[str, ...],
     starts_at_once: bool,
     exit_at_end: bool,
 ) -> None:
@@ -103,7 +130,23 @@ def command(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    numbers = None if counts is None else parse_counts(counts)
+    performed: _Performance = {
+        "person": person,
+        "recordings": recordings,
+        "labels": labels,
+        "counts": None if counts is None else parse_counts(counts),
+        "seed": seed,
+    }
+    service: Service = {
+        "speed": speed,
+        "marks_path": marks,
+        "starts_at_once": starts_at_once,
+        "exit_at_end": exit_at_end,
+        "faults": parse_faults(faults, is_uno=board == "uno"),
+        "tell": lambda text: click.echo(text, err=True),
+        "announce": announce,
+        "stop": stop,
+    }
     settings = {
         "--rate-hz": rate_hz,
         "--accel-full-scale-g": accel_full_scale_g,
@@ -115,45 +158,21 @@ def command(
             if value is not None:
                 raise click.UsageError(f"{name} is the firmware's own on an uno, set by commands")
         try:
-            run_uno(
-                elf=elf,
-                port=port,
-                person=person,
-                recordings=recordings,
-                labels=labels,
-                counts=numbers,
-                speed=speed,
-                seed=seed,
-                eeprom=eeprom,
-                marks_path=marks,
-                starts_at_once=starts_at_once,
-                exit_at_end=exit_at_end,
-                announce=click.echo,
-                stop=stop,
-            )
+            run_uno(elf=elf, port=port, eeprom=eeprom, boot_loader=boot_loader, **performed, **service)
         except EmulatorError as error:
             raise click.ClickException(str(error)) from None
         return
-    if elf is not None or eeprom is not None:
-        raise click.UsageError("--elf and --eeprom go with --board uno")
+    if elf is not None or eeprom is not None or boot_loader is not None:
+        raise click.UsageError("--elf, --eeprom and --boot-loader go with --board uno")
     run(
         board=board,
         port=port,
-        person=person,
-        recordings=recordings,
-        labels=labels,
-        counts=numbers,
         rate_hz=100.0 if rate_hz is None else rate_hz,
         accel_full_scale_g=8 if accel_full_scale_g is None else accel_full_scale_g,
         gyro_full_scale_dps=1000 if gyro_full_scale_dps is None else gyro_full_scale_dps,
-        speed=speed,
-        seed=seed,
         board_id=board_id or 0,
-        marks_path=marks,
-        starts_at_once=starts_at_once,
-        exit_at_end=exit_at_end,
-        announce=announce,
-        stop=stop,
+        **performed,
+        **service,
     )
 
 

@@ -1,27 +1,26 @@
 """`fedmotion sim-board --board uno`: a performance, a virtual sensor, an emulated Uno and its port."""
 
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Unpack
 
 from fedmotion.boards.baud_check import BaudCheckedListener
+from fedmotion.boards.board_service import Service, serve_board
 from fedmotion.boards.emulated_uno import EmulatedUno
 from fedmotion.boards.emulator_build import EmulatorError
-from fedmotion.boards.node_server import Listener, NodeServer
-from fedmotion.boards.script import write_marks
+from fedmotion.boards.node_server import Listener
 from fedmotion.boards.simulated_board import make_script, open_port
 from fedmotion.boards.virtual_mpu6050 import VirtualMpu6050
 
 BUILT_ELF = Path(".pio", "build", "uno", "firmware.elf")
 """Where `make firmware` puts it, in a checkout."""
 
-_SHIPPED_ELF = ("images", "uno.elf")
+_SHIPPED_HEX = ("images", "uno.hex")
 
 
 def find_elf(elf: Path | None = None) -> Path:
-    """Return the Uno's firmware: `elf`, or one that was built, or the one in this package.
+    """Return the Uno's firmware: `elf`, or the ELF that was built, or the .hex file in this package.
 
     Built ones are looked for in the current folder and those above it, then above this package, which
     is in a checkout where it was installed from one to be worked on.
@@ -37,7 +36,7 @@ def find_elf(elf: Path | None = None) -> Path:
         return elf
     package = Path(str(files("fedmotion.boards")))
     folders = (Path.cwd(), *Path.cwd().parents, *package.parents)
-    for path in (*(folder / BUILT_ELF for folder in folders), package.joinpath(*_SHIPPED_ELF)):
+    for path in (*(folder / BUILT_ELF for folder in folders), package.joinpath(*_SHIPPED_HEX)):
         if path.is_file():
             return path
     raise EmulatorError(
@@ -54,52 +53,33 @@ def run_uno(
     recordings: Path | None = None,
     labels: Sequence[str] = (),
     counts: Mapping[str, int] | None = None,
-    speed: float = 1.0,
     seed: int = 0,
     eeprom: Path | None = None,
-    marks_path: Path | None = None,
-    starts_at_once: bool = False,
-    exit_at_end: bool = False,
-    announce: Callable[[str], None] | None = None,
-    stop: threading.Event | None = None,
-    clock: Callable[[], float] = time.monotonic,
+    boot_loader: Path | None = None,
+    **service: Unpack[Service],
 ) -> None:
     """Run one emulated Uno until `stop` is set or, with `exit_at_end`, its performance has ended.
 
     Rate, ranges and board id are the firmware's own, changed by commands as on any board. The other
     parameters are those of `simulated_board.run`; `eeprom` is a file that keeps the board's settings.
+    With a `boot_loader` (Intel HEX) and no `elf` the board has no firmware yet and waits to be flashed.
 
     Raises
     ------
     ValueError
-        If an argument is impossible.
+        If an argument is impossible, the boot loader's file too.
     EmulatorError
         If there is no firmware or no emulator, or the emulator ends.
     OSError
         If the port, the recordings or the marks cannot be opened.
     """
-    firmware = find_elf(elf)
+    firmware = find_elf(elf) if elf is not None or boot_loader is None else None
     script = make_script(person=person, recordings=recordings, labels=labels, counts=counts, seed=seed)
     sensor = VirtualMpu6050(script.motion, seed=seed)
-    with EmulatedUno(firmware, sensor, eeprom=eeprom) as uno:
-        if marks_path is not None:
-            write_marks(script, marks_path)
-        listener = open_uno_port(port, uno)
-        try:
-            server = NodeServer(
-                uno,
-                listener,
-                speed=speed,
-                starts_at_once=starts_at_once,
-                stop_at_us=sensor.end_us if exit_at_end else None,
-                clock=clock,
-            )
-        except ValueError:
-            listener.close()
-            raise
-        if announce is not None:
-            announce(server.address)
-        server.serve(stop or threading.Event())
+    with EmulatedUno(firmware, sensor, eeprom=eeprom, boot_loader=boot_loader) as uno:
+        if boot_loader is not None:
+            uno.advance(1_000)  # it has power already, so the port's first opening is a reset from outside
+        serve_board(uno, open_uno_port(port, uno), script, **service)
 
 
 def open_uno_port(port: str, uno: EmulatedUno) -> Listener:

@@ -1,4 +1,4 @@
-"""An Arduino Uno without an Arduino: the firmware's real ELF in the emulator, an MPU6050 on its I2C bus.
+"""An Arduino Uno without an Arduino: the firmware's real binary in the emulator, an MPU6050 on its I2C bus.
 
 The emulator is a process of its own that speaks over two pipes; this end gives it time, the host's bytes
 and, whenever the firmware reads the sensor, what `VirtualMpu6050` feels at the sensor's own instant.
@@ -21,6 +21,10 @@ from numpy.typing import NDArray
 from fedmotion.boards.emulator_build import EmulatorError, emulator_path
 from fedmotion.boards.simulated_node import RESET_FROM_OUTSIDE
 from fedmotion.boards.virtual_mpu6050 import VirtualMpu6050
+from fedmotion.protocol.intel_hex import FlashImage, read_intel_hex
+
+FLASH_BYTES = 32 * 1024
+"""Of an ATmega328P."""
 
 CYCLES_PER_US = 16
 RESET_BROWN_OUT = 3
@@ -75,14 +79,18 @@ class Burst:
 
 
 class EmulatedUno:
-    """A board that runs `elf`; it does what `NodeServer` asks of a node.
+    """A board that runs `firmware`; it does what `NodeServer` asks of a node.
 
     Parameters
     ----------
+    firmware
+        An ELF or, where its name ends so, an Intel .hex file; None: an erased flash.
     sensor
         Carried along its motion from the board's first power on. The firmware sets its ranges.
     eeprom
         File that keeps the EEPROM; None: it lives as long as the board.
+    boot_loader
+        Intel HEX file of a boot loader, with which a reset then begins; what it writes stays over resets.
     is_traced
         Whether `bursts` and `felt` are kept.
 
@@ -90,11 +98,27 @@ class EmulatedUno:
     ------
     EmulatorError
         If there is no emulator, or it cannot run this ELF.
+    ValueError
+        If a file is no Intel HEX for this chip's flash, or firmware and boot loader overlap.
     """
 
     def __init__(
-        self, elf: Path, sensor: VirtualMpu6050, *, eeprom: Path | None = None, is_traced: bool = False
+        self,
+        firmware: Path | None,
+        sensor: VirtualMpu6050,
+        *,
+        eeprom: Path | None = None,
+        boot_loader: Path | None = None,
+        is_traced: bool = False,
     ) -> None:
+        is_hex = firmware is not None and firmware.suffix == ".hex"
+        program = _read_hex(firmware) if is_hex and firmware is not None else None
+        loader = None if boot_loader is None else _read_hex(boot_loader)
+        if program is not None and loader is not None and program.end_address > loader.first_address:
+            raise ValueError(
+                f"{firmware} ends at {program.end_address:#x}, where the boot loader {boot_loader} has begun "
+                f"at {loader.first_address:#x}: give a smaller program"
+            )
         self.sensor = sensor
         self.is_frozen = False
         self.has_stopped = False
@@ -108,7 +132,8 @@ class EmulatedUno:
         self._boot_cycle = 0
         self._off_us = 0
         self._from_host = b""
-        command = [str(emulator_path()), str(elf), "-" if eeprom is None else str(eeprom)]
+        elf = "-" if firmware is None or is_hex else str(firmware)
+        command = [str(emulator_path()), elf, "-" if eeprom is None else str(eeprom)]
         self._log_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._process = subprocess.Popen(  # noqa: S603 - the program that we compiled
             command,
@@ -118,6 +143,10 @@ class EmulatedUno:
         )
         try:
             self._take(1)
+            if program is not None:
+                self._load(program)
+            if loader is not None:
+                self._load(loader, is_boot_loader=True)
         except EmulatorError:
             self.close()
             raise
@@ -199,6 +228,9 @@ class EmulatedUno:
     ) -> None:
         self.close()
 
+    def _load(self, image: FlashImage, *, is_boot_loader: bool = False) -> None:
+        self._order(b"L", is_boot_loader, argument=image.first_address, data=image.data)
+
     def _order(
         self, kind: bytes, detail: int = 0, *, argument: int = 0, data: bytes = b"", cycle: int = 0
     ) -> None:
@@ -261,3 +293,7 @@ class EmulatedUno:
         self._log_file.seek(0)
         words = self._log_file.read().decode("utf-8", errors="replace").strip().splitlines()
         return f"the emulator has ended: {' / '.join(words[-3:]) or 'it said nothing'}"
+
+
+def _read_hex(path: Path) -> FlashImage:
+    return read_intel_hex(path.read_bytes(), FLASH_BYTES, str(path))

@@ -88,6 +88,17 @@ class Node(Protocol):
         """Somebody has opened the line."""
 
 
+class Plan(Protocol):
+    """What is to be done to the board at instants of its own."""
+
+    @property
+    def next_us(self) -> int | None:
+        """When there is something to do next, in motion time; None: never again."""
+
+    def act(self, server: "NodeServer") -> None:
+        """Do it."""
+
+
 class NodeServer:
     """Serves one node to one client at a time.
 
@@ -101,6 +112,8 @@ class NodeServer:
         Whether time passes before the first client has come.
     stop_at_us
         Ends `serve` at this motion time, half a second after the line has taken everything.
+    plan
+        Faults at motion times, at which the node's time halts for them.
     """
 
     def __init__(
@@ -112,12 +125,14 @@ class NodeServer:
         starts_at_once: bool = False,
         stop_at_us: int | None = None,
         damage: LineDamage | None = None,
+        plan: Plan | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not 0 <= speed <= 1000:
             raise ValueError(f"the speed is 0 (as fast as the reader) to 1000, got {speed}")
         self.node = node
         self.damage = damage
+        self._plan = plan
         self._listener = listener
         self._speed = speed
         self._stop_at_us = stop_at_us
@@ -149,6 +164,8 @@ class NodeServer:
 
     def pull_cable(self) -> None:
         """Take the port and the node's power away (call by `post` while serving)."""
+        if self._pulled_s is not None:
+            return
         self._hang_up()
         self._listener.close()
         self._pulled_s = self._clock()
@@ -157,15 +174,15 @@ class NodeServer:
         """Give both back: the node boots (call by `post` while serving)."""
         if self._pulled_s is None:
             return
-        off_us = round((self._clock() - self._pulled_s) * 1e6 * self._speed)
+        off_us = self._off_us()
         self._pulled_s = None
         self._listener.open()
         self.node.restart(off_us, RESET_POWER_ON)
         self._anchor()
 
-    def restart_node(self) -> None:
-        """Press the node's reset button (call by `post` while serving)."""
-        self.node.restart()
+    def restart_node(self, reset_cause: int = RESET_FROM_OUTSIDE) -> None:
+        """Press the node's reset button, or reset it for another cause (call by `post` while serving)."""
+        self.node.restart(0, reset_cause)
         self._anchor()
 
     def inject(self, data: bytes) -> None:
@@ -185,6 +202,8 @@ class NodeServer:
     def _turn(self) -> None:
         while not self._actions.empty():
             self._actions.get()()
+        if self._plan is not None:
+            self._follow(self._plan)
         if self._pulled_s is not None:
             time.sleep(_TICK_S)
             return
@@ -192,6 +211,16 @@ class NodeServer:
         self._wait()
         self._receive()
         self._pass_time()
+
+    def _follow(self, plan: Plan) -> None:
+        while (due_us := plan.next_us) is not None and due_us <= self.node.motion_us + self._off_us():
+            plan.act(self)
+
+    def _off_us(self) -> int:
+        """Return for how long the cable has been pulled, in the node's time; at speed 0 in the clock's."""
+        if self._pulled_s is None:
+            return 0
+        return round((self._clock() - self._pulled_s) * 1e6 * (self._speed or 1.0))
 
     def _meet_client(self) -> None:
         if self._line is None:
@@ -249,12 +278,7 @@ class NodeServer:
         if not is_real_time and (self._line is None or not self._has_greeted or self._backlog):
             self._anchor()
             return
-        elapsed_us = (self._clock() - self._anchor_s) * 1e6
-        target_us = node.now_us + _TURN_US
-        if self._speed:
-            target_us = min(target_us, self._anchor_us + int(elapsed_us * self._speed))
-        if self._stop_at_us is not None:
-            target_us = min(target_us, node.now_us + self._stop_at_us - node.motion_us)
+        target_us = self._target_us()
         while True:
             # At least once, though no time may have passed: there may be answers to give.
             until_us = max(node.now_us, min(node.now_us + _SLICE_US, target_us))
@@ -271,6 +295,18 @@ class NodeServer:
                     return
             if node.now_us >= target_us:
                 return
+
+    def _target_us(self) -> int:
+        """Return until when the node's time may pass now."""
+        now_us = self.node.now_us
+        target_us = now_us + _TURN_US
+        if self._speed:
+            elapsed_us = (self._clock() - self._anchor_s) * 1e6
+            target_us = min(target_us, self._anchor_us + int(elapsed_us * self._speed))
+        for halt_us in (self._stop_at_us, None if self._plan is None else self._plan.next_us):
+            if halt_us is not None:
+                target_us = min(target_us, now_us + halt_us - self.node.motion_us)
+        return target_us
 
     def _write(self) -> None:
         if self._line is None or not self._backlog:

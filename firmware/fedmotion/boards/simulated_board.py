@@ -1,15 +1,14 @@
 """`fedmotion sim-board`: a performance, a virtual sensor, a node and its port, put together."""
 
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Unpack
 
-from fedmotion.boards.line_damage import LineDamage
+from fedmotion.boards.board_service import Service, serve_board
 from fedmotion.boards.motion import SWIPE_LEFT, SWIPE_RIGHT
-from fedmotion.boards.node_server import Listener, NodeServer
+from fedmotion.boards.node_server import Listener
 from fedmotion.boards.recorded_takes import load_takes
-from fedmotion.boards.script import Script, person_script, recorded_script, write_marks
+from fedmotion.boards.script import Script, person_script, recorded_script
 from fedmotion.boards.simulated_node import TRANSMIT_BUFFER_BYTES, SimulatedNode
 from fedmotion.boards.tcp_line import TcpListener
 from fedmotion.boards.virtual_mpu6050 import VirtualMpu6050
@@ -31,17 +30,10 @@ def run(
     rate_hz: float = 100.0,
     accel_full_scale_g: int = 8,
     gyro_full_scale_dps: int = 1000,
-    speed: float = 1.0,
     seed: int = 0,
     board_id: int = BOARD_ID_UNSET,
     jitter_us: int = 0,
-    marks_path: Path | None = None,
-    starts_at_once: bool = False,
-    exit_at_end: bool = False,
-    damage: LineDamage | None = None,
-    announce: Callable[[str], None] | None = None,
-    stop: threading.Event | None = None,
-    clock: Callable[[], float] = time.monotonic,
+    **service: Unpack[Service],
 ) -> Status:
     """Run one simulated board until `stop` is set or, with `exit_at_end`, its performance has ended.
 
@@ -56,14 +48,10 @@ def run(
     counts
         How many of each activity. None: DEFAULT_COUNTS, or all takes of `labels` and as many others as
         gestures (fewer where there are fewer).
-    speed
-        1 is real time, 0 as fast as the reader reads; see NodeServer.
     seed
         Which performance of this person; also of the sensor's noise.
-    marks_path
-        Where to write what is performed when, before the port opens.
-    announce
-        Is given the address to open, once, when the port is ready.
+    service
+        How it is served; see `Service`.
 
     Returns
     -------
@@ -93,27 +81,9 @@ def run(
         board_id=board_id,
         jitter_us=jitter_us,
         seed=seed,
-        transmit_buffer_bytes=TRANSMIT_BUFFER_BYTES if speed == 1 else None,
+        transmit_buffer_bytes=TRANSMIT_BUFFER_BYTES if service.get("speed", 1.0) == 1 else None,
     )
-    if marks_path is not None:
-        write_marks(script, marks_path)
-    listener = open_port(port)
-    try:
-        server = NodeServer(
-            node,
-            listener,
-            speed=speed,
-            starts_at_once=starts_at_once,
-            stop_at_us=sensor.end_us if exit_at_end else None,
-            damage=damage,
-            clock=clock,
-        )
-    except ValueError:
-        listener.close()
-        raise
-    if announce is not None:
-        announce(server.address)
-    server.serve(stop or threading.Event())
+    serve_board(node, open_port(port), script, **service)
     return node.status()
 
 

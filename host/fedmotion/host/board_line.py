@@ -54,6 +54,11 @@ class BoardLine:
         self._faults = 0
         self.stream = ImuStream(self._port.write)
 
+    @property
+    def reported(self) -> str:
+        """The faults of the board's last STATUS in words; empty where there are none."""
+        return "" if self.stream.status is None else _in_words(self.stream.status.faults)
+
     def start(self) -> None:
         """Begin to open the port."""
         self._port.start()
@@ -90,6 +95,9 @@ class BoardLine:
             self._complaints.add(complaint)
         faults = 0 if self.stream.status is None else self.stream.status.faults
         if new := faults & ~self._faults:
-            names = ", ".join(fault.name.lower().replace("_", " ") for fault in Fault if fault & new)
-            _log.warning("port=%s the board reports: %s", self._name, names)
+            _log.warning("port=%s the board reports: %s", self._name, _in_words(new))
         self._faults = faults
+
+
+def _in_words(faults: int) -> str:
+    return ", ".join(fault.name.lower().replace("_", " ") for fault in Fault if fault & faults)

@@ -10,8 +10,10 @@ import re
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -26,6 +28,8 @@ _READ_TIMEOUT_S = 0.2
 _WRITE_TIMEOUT_S = 1.0
 _CONNECT_TIMEOUT_S = 3.0
 _READ_BYTES = 65_536
+RESET_PULSE_S = 0.25
+"""With DTR off the capacitor between it and the chip's reset pin is full again after some 0.1 s."""
 MAX_OUTSTANDING_BYTES = 2**20
 """What may be read ahead of the owner; a line that sends more then waits, and a UART loses it."""
 
@@ -56,12 +60,23 @@ class Lost:
 SerialEvent = Opened | Bytes | Lost
 
 
-class _Link(Protocol):
+class Link(Protocol):
+    """An open line."""
+
     def read(self) -> bytes:
         """Return what has come, nothing after a short wait; raises OSError where the line is gone."""
 
     def write(self, data: bytes) -> None:
         """Send all of `data`; raises OSError where that fails."""
+
+    def discard_input(self) -> None:
+        """Forget what has come."""
+
+    def set_baud(self, baud: int) -> None:
+        """Go on at this rate, where the line has one."""
+
+    def pulse_reset(self) -> bool:
+        """Let DTR and RTS go off and on again, which resets the board; False where the line has neither."""
 
     def close(self) -> None:
         """Let go of the line."""
@@ -92,6 +107,23 @@ class _DeviceLink:
     def write(self, data: bytes) -> None:
         self._serial.write(data)
 
+    def discard_input(self) -> None:
+        self._serial.reset_input_buffer()
+
+    def set_baud(self, baud: int) -> None:
+        self._serial.baudrate = baud
+
+    def pulse_reset(self) -> bool:
+        try:
+            self._serial.dtr = self._serial.rts = False
+            time.sleep(RESET_PULSE_S)
+            self._serial.dtr = self._serial.rts = True
+        except OSError as error:
+            if error.errno in {errno.ENOTTY, errno.EINVAL}:  # a pty
+                return False
+            raise
+        return True
+
     def close(self) -> None:
         self._serial.close()
 
@@ -116,6 +148,16 @@ class _SocketLink:
 
     def write(self, data: bytes) -> None:
         self._socket.sendall(data)
+
+    def set_baud(self, baud: int) -> None:
+        pass
+
+    def pulse_reset(self) -> bool:
+        return False
+
+    def discard_input(self) -> None:
+        while select.select([self._socket], [], [], 0)[0] and self._socket.recv(_READ_BYTES):
+            pass
 
     def close(self) -> None:
         self._socket.close()
@@ -149,7 +191,7 @@ class SerialPort:
         self._max_outstanding_bytes = max_outstanding_bytes
         self._outstanding_bytes = 0
         self._has_taken = threading.Condition()
-        self._link: _Link | None = None
+        self._link: Link | None = None
         self._link_lock = threading.Lock()
         self._is_closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"serial {port}", daemon=True)
@@ -189,9 +231,9 @@ class SerialPort:
         last_reason = ""
         while not self._is_closing.is_set():
             try:
-                link = _open(self._port, self._baud)
+                link = open_link(self._port, self._baud)
             except OSError as error:
-                reason = _reason(self._port, error)
+                reason = why_not_open(self._port, error)
             else:
                 has_read, reason = self._read_until_lost(link)
                 if has_read:
@@ -206,7 +248,7 @@ class SerialPort:
             self._is_closing.wait(retry_s)
             retry_s = min(2 * retry_s, self._longest_retry_s)
 
-    def _read_until_lost(self, link: _Link) -> tuple[bool, str]:
+    def _read_until_lost(self, link: Link) -> tuple[bool, str]:
         """Return whether anything came, and why no more does."""
         has_read = False
         with self._link_lock:
@@ -260,7 +302,17 @@ def available_ports() -> list[str]:
     return sorted(info.device for info in serial.tools.list_ports.comports())
 
 
-def _open(port: str, baud: int) -> _Link:
+def usb_ports() -> dict[str, str]:
+    """Return the serial devices that are on USB, each with what it says it is."""
+    return {
+        info.device: info.description or "unnamed"
+        for info in sorted(serial.tools.list_ports.comports())
+        if info.vid is not None
+    }
+
+
+def open_link(port: str, baud: int) -> Link:
+    """Open `port`; raises OSError, for which `why_not_open` has words."""
     if port.startswith("socket://"):
         return _SocketLink(port)
     return _DeviceLink(port, baud)
@@ -277,7 +329,7 @@ def _host_and_port(url: str) -> tuple[str, int]:
     return host, port
 
 
-def _reason(port: str, error: OSError) -> str:
+def why_not_open(port: str, error: OSError) -> str:
     """Return why `port` cannot be opened and what a person can do about it."""
     if port.startswith("socket://"):
         return f"{port} does not answer ({error}): start the board behind it, it is found by itself"
@@ -287,10 +339,17 @@ def _reason(port: str, error: OSError) -> str:
             return f"there is no port {port}: plug the board in (ports on this machine: {others})"
         case errno.EACCES | errno.EPERM:
             return (
-                f"no permission to open {port}: join its group (on Debian: sudo usermod -aG dialout $USER) "
+                f"no permission to open {port}: join its group (sudo usermod -aG {_group_of(port)} $USER) "
                 "and log in again"
             )
         case errno.EBUSY | errno.EAGAIN:
             return f"{port} is in use by another program: close the serial monitor or the other agent"
         case _:
             return f"{port} cannot be opened as a serial port ({error}): check its name and its cable"
+
+
+def _group_of(port: str) -> str:
+    try:
+        return Path(port).group()
+    except (OSError, KeyError, NotImplementedError):
+        return "dialout"  # Debian's for serial ports

@@ -94,5 +94,6 @@ def _why_nothing(board: BoardLine) -> str:
     if not board.is_open:
         return "still waiting for the board"
     if not counters.n_samples:
-        return f"no sample from the board in {SILENCE_S:.0f} s: {board.stream.complaint or 'it is silent'}"
+        reported = f"it reports {board.reported}" if board.reported else "it is silent"
+        return f"no sample from the board in {SILENCE_S:.0f} s: {board.stream.complaint or reported}"
     return f"no movement in {SILENCE_S:.0f} s; the board streams ({counters.n_samples} samples so far)"

@@ -4,7 +4,7 @@
 /* An Arduino Uno with an MPU6050 on I2C and its INT pin on D2, running a real ELF in simavr, for the program
  * that started it: fedmotion.boards.emulated_uno, which describes the messages on both pipes.
  *
- *     uno_emulator ELF EEPROM_FILE|-
+ *     uno_emulator ELF|- EEPROM_FILE|-
  *
  * Time is CPU cycles since the first power on; it passes while this program is told to run and never goes
  * back. It ends with its input. */
@@ -14,11 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "avr_eeprom.h"
 #include "avr_extint.h"
 #include "avr_ioport.h"
+#include "eeprom_file.h"
+#include "messages.h"
 #include "mpu6050.h"
 #include "sim_avr.h"
 #include "sim_elf.h"
@@ -26,11 +26,11 @@
 #include "uart_line.h"
 
 static const char MCU[] = "atmega328p";
+static const char NONE[] = "-";
 
 enum {
     FREQUENCY_HZ = 16000000,
     CYCLES_PER_US = FREQUENCY_HZ / 1000000,
-    EEPROM_BYTES = 1024,
     INT_PIN = 2, /* D2 is PD2 */
     FIRST_RAM_ADDRESS = 0x100,
     RAM_AT_POWER_ON = 0xA5, /* anything but the zeros that a program might count on */
@@ -64,42 +64,8 @@ static struct {
     fm_mpu_t mpu;
     fm_uart_t uart;
     fm_bytes_t bursts;
-    const char *eeprom_path; /* NULL: not kept */
-    uint8_t eeprom[EEPROM_BYTES];
-    int out;
+    fm_eeprom_file_t eeprom;
 } board;
-
-static void fail(const char *what)
-{
-    fprintf(stderr, "%s: %s\n", what, errno ? strerror(errno) : "not usable");
-    exit(1);
-}
-
-static void give(const void *bytes, size_t n)
-{
-    const uint8_t *from = bytes;
-    while (n > 0) {
-        const ssize_t n_written = write(board.out, from, n);
-        if (n_written <= 0) {
-            exit(0); /* nobody listens any more */
-        }
-        from += n_written;
-        n -= (size_t)n_written;
-    }
-}
-
-static void take(void *bytes, size_t n)
-{
-    uint8_t *to = bytes;
-    while (n > 0) {
-        const ssize_t n_read = read(STDIN_FILENO, to, n);
-        if (n_read <= 0) {
-            exit(0);
-        }
-        to += n_read;
-        n -= (size_t)n_read;
-    }
-}
 
 /* The reading's request: 'S', full scales, n and the instants; the answer is n times 7 i16. */
 static void feel(void *context, uint16_t n, const uint64_t *cycles, uint8_t accel_g, uint16_t gyro_dps,
@@ -109,9 +75,9 @@ static void feel(void *context, uint16_t n, const uint64_t *cycles, uint8_t acce
     (void)context;
     memcpy(head + 2, &gyro_dps, sizeof gyro_dps);
     memcpy(head + 4, &n, sizeof n);
-    give(head, sizeof head);
-    give(cycles, n * sizeof *cycles);
-    take(values, n * sizeof *values);
+    fm_give(head, sizeof head);
+    fm_give(cycles, n * sizeof *cycles);
+    fm_take(values, n * sizeof *values);
 }
 
 static avr_irq_t *interrupt_pin(void)
@@ -252,39 +218,6 @@ static void set_fault(uint8_t fault, uint32_t argument)
     follow_interrupt();
 }
 
-static void keep_eeprom(void)
-{
-    avr_eeprom_desc_t now = {.ee = NULL, .offset = 0, .size = EEPROM_BYTES};
-    if (!board.eeprom_path) {
-        return;
-    }
-    avr_ioctl(board.avr, AVR_IOCTL_EEPROM_GET, &now); /* it returns the same for success and failure */
-    if (!now.ee || memcmp(board.eeprom, now.ee, EEPROM_BYTES) == 0) {
-        return;
-    }
-    memcpy(board.eeprom, now.ee, EEPROM_BYTES);
-    FILE *file = fopen(board.eeprom_path, "wb");
-    if (!file || fwrite(board.eeprom, EEPROM_BYTES, 1, file) != 1 || fclose(file) != 0) {
-        fail(board.eeprom_path);
-    }
-}
-
-static void load_eeprom(void)
-{
-    memset(board.eeprom, 0xFF, sizeof board.eeprom);
-    FILE *file = board.eeprom_path ? fopen(board.eeprom_path, "rb") : NULL;
-    if (!file) {
-        return; /* a new board's */
-    }
-    if (fread(board.eeprom, 1, EEPROM_BYTES, file) != EEPROM_BYTES) {
-        errno = 0;
-        fail(board.eeprom_path);
-    }
-    fclose(file);
-    avr_eeprom_desc_t kept = {.ee = board.eeprom, .offset = 0, .size = EEPROM_BYTES};
-    avr_ioctl(board.avr, AVR_IOCTL_EEPROM_SET, &kept);
-}
-
 /* 'D', how the program is, then the bytes for the host and the bursts since the last answer. */
 static void answer(bool has_stopped)
 {
@@ -299,10 +232,10 @@ static void answer(bool has_stopped)
         (uint32_t)(board.bursts.n / sizeof(burst_t)),
     };
     const uint8_t head[2] = {'D', has_stopped};
-    give(head, sizeof head);
-    give(&state, sizeof state);
-    give(board.uart.to_host.bytes, board.uart.to_host.n);
-    give(board.bursts.bytes, board.bursts.n);
+    fm_give(head, sizeof head);
+    fm_give(&state, sizeof state);
+    fm_give(board.uart.to_host.bytes, board.uart.to_host.n);
+    fm_give(board.bursts.bytes, board.bursts.n);
     board.uart.to_host.n = board.bursts.n = 0;
 }
 
@@ -320,8 +253,26 @@ static void run_until(uint64_t cycle)
     if (has_stopped) {
         avr->cycle = cycle; /* time goes on over a program that has ended */
     }
-    keep_eeprom();
+    fm_eeprom_keep(&board.eeprom);
     answer(has_stopped);
+}
+
+/* Bytes of the flash, before the first run or between two; where they are a boot loader, resets start there. */
+static void load_flash(uint32_t address, const uint8_t *bytes, uint16_t n, bool is_boot_loader)
+{
+    avr_t *avr = board.avr;
+    if (address > avr->flashend || n > avr->flashend + 1 - address) {
+        fprintf(stderr, "the flash ends at %x, %u bytes at %x go beyond\n", avr->flashend, n, address);
+        exit(1);
+    }
+    memcpy(avr->flash + address, bytes, n);
+    avr->codeend = avr->flashend;
+    if (is_boot_loader) {
+        avr->reset_pc = address; /* the fuse BOOTRST (DS40002061B, 27.4) */
+    }
+    if (avr->cycle == 0) {
+        avr->pc = avr->reset_pc;
+    }
 }
 
 static void obey(void)
@@ -333,12 +284,15 @@ static void obey(void)
         uint64_t cycle;
     } order;
     static uint8_t bytes[UINT16_MAX];
-    take(&order, sizeof order);
-    take(bytes, order.n_bytes);
+    fm_take(&order, sizeof order);
+    fm_take(bytes, order.n_bytes);
     switch (order.kind) {
     case 'R':
         fm_uart_send(&board.uart, bytes, order.n_bytes);
         run_until(order.cycle);
+        break;
+    case 'L':
+        load_flash(order.argument, bytes, order.n_bytes, order.detail != 0);
         break;
     case 'X':
         reset(order.detail);
@@ -358,25 +312,29 @@ static void do_not_sleep(avr_t *avr, avr_cycle_count_t n_cycles)
     (void)n_cycles;
 }
 
-static void power_up(const char *elf_path)
+static void load_elf(const char *path)
 {
     elf_firmware_t firmware = {0};
-    if (elf_read_firmware(elf_path, &firmware) != 0 || firmware.flashsize == 0) {
+    if (elf_read_firmware(path, &firmware) != 0 || firmware.flashsize == 0 ||
+        firmware.flashbase + firmware.flashsize > board.avr->flashend + 1) {
         errno = 0;
-        fail(elf_path);
+        fm_fail(path);
     }
+    firmware.frequency = FREQUENCY_HZ;
+    avr_load_firmware(board.avr, &firmware);
+}
+
+static void power_up(const char *elf_path, const char *eeprom_path)
+{
     board.avr = avr_make_mcu_by_name(MCU);
     if (!board.avr || avr_init(board.avr) != 0) {
         errno = 0;
-        fail(MCU);
-    }
-    if (firmware.flashbase + firmware.flashsize > board.avr->flashend + 1) {
-        errno = 0;
-        fail(elf_path);
+        fm_fail(MCU);
     }
     board.avr->frequency = FREQUENCY_HZ;
-    firmware.frequency = FREQUENCY_HZ;
-    avr_load_firmware(board.avr, &firmware);
+    if (elf_path) {
+        load_elf(elf_path);
+    }
     board.avr->sleep = do_not_sleep;
     board.avr->log = LOG_ERROR;
     board.io = (avr_io_t){.kind = "emulator", .reset = on_reset};
@@ -385,29 +343,25 @@ static void power_up(const char *elf_path)
     fm_mpu_init(&board.mpu, CYCLES_PER_US, feel, NULL);
     if (!fm_twi_init(&board.bus, board.avr, sensor) || !fm_uart_init(&board.uart, board.avr)) {
         errno = 0;
-        fail(MCU);
+        fm_fail(MCU);
     }
-    load_eeprom();
+    fm_eeprom_load(&board.eeprom, board.avr, eeprom_path);
     reset(RESET_POWER_ON);
 }
 
 int main(int argc, char **argv)
 {
     if (argc != 3) {
-        fputs("uno_emulator ELF EEPROM_FILE|-\n", stderr);
+        fputs("uno_emulator ELF|- EEPROM_FILE|-\n", stderr);
         return 2;
     }
     /* Ctrl-C at a terminal reaches both processes: the other one decides, and closes our input. */
     signal(SIGINT, SIG_IGN);
     /* simavr prints on our output, which belongs to the messages. */
-    board.out = dup(STDOUT_FILENO);
-    if (board.out < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
-        fail("output");
-    }
-    board.eeprom_path = strcmp(argv[2], "-") == 0 ? NULL : argv[2];
-    power_up(argv[1]);
+    fm_messages_open();
+    power_up(strcmp(argv[1], NONE) == 0 ? NULL : argv[1], strcmp(argv[2], NONE) == 0 ? NULL : argv[2]);
     const uint8_t ready = 'U';
-    give(&ready, 1);
+    fm_give(&ready, 1);
     for (;;) {
         obey();
     }

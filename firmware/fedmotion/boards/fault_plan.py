@@ -1,0 +1,225 @@
+"""What goes wrong with a board without hardware, and when: `unplug_sensor@5`, `nack_addresses:3@7.5`.
+
+Times are seconds of the board's own time since it first had power, so that a plan means the same at any
+speed. `NodeServer` stops the board at each of them.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from fedmotion.boards.emulated_uno import FOR_EVER, RESET_BROWN_OUT, BoardFault, EmulatedUno
+from fedmotion.boards.line_damage import LineDamage
+from fedmotion.boards.node_server import NodeServer
+from fedmotion.boards.simulated_node import SimulatedNode
+
+Board = EmulatedUno | SimulatedNode
+_Deed = Callable[[NodeServer, Board, float], None]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFault:
+    """One fault at one time; `argument` is checked and has its default already."""
+
+    name: str
+    at_s: float
+    argument: float
+
+    @property
+    def at_us(self) -> int:
+        """The same time as the board counts it."""
+        return round(self.at_s * 1e6)
+
+
+@dataclass(frozen=True, slots=True)
+class _Argument:
+    """What a fault may be given, in words, and how it is read; `default` None: it must be given."""
+
+    allowed: str
+    read: Callable[[str], float]
+    least: float
+    most: float
+    default: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What is done, and how it is told when it is done."""
+
+    deed: _Deed
+    meaning: str
+    argument: _Argument | None = None
+    needs_uno: bool = False
+
+
+def _to_uno(fault: BoardFault, fixed: int | None = None) -> _Deed:
+    """Return the deed that does `fault` to an Uno with a fixed argument or the planned one."""
+
+    def deed(_server: NodeServer, board: Board, argument: float) -> None:
+        assert isinstance(board, EmulatedUno)  # noqa: S101 - `parse_faults` has seen to it
+        board.fault(fault, int(argument) if fixed is None else fixed)
+
+    return deed
+
+
+def _unplug_sensor(_server: NodeServer, board: Board, _argument: float) -> None:
+    if isinstance(board, EmulatedUno):
+        board.fault(BoardFault.UNPLUG_SENSOR)
+    else:
+        board.sensor.unplug(board.motion_us)
+
+
+def _plug_sensor(_server: NodeServer, board: Board, _argument: float) -> None:
+    if isinstance(board, EmulatedUno):
+        board.fault(BoardFault.PLUG_SENSOR)
+    else:
+        board.sensor.replug(board.motion_us)
+
+
+def _damage_line(server: NodeServer, _board: Board, probability: float) -> None:
+    server.damage = LineDamage(0, drop_probability=probability, garbage_probability=probability)
+
+
+def _mend_line(server: NodeServer, _board: Board, _argument: float) -> None:
+    server.damage = None
+
+
+def _hexadecimal(text: str) -> int:
+    return int(text, 16)
+
+
+_KINDS = {
+    "unplug_sensor": _Kind(_unplug_sensor, "the sensor is off its bus"),
+    "plug_sensor": _Kind(_plug_sensor, "it is there again, as after power on"),
+    "pull_cable": _Kind(lambda server, *_: server.pull_cable(), "port and power are gone"),
+    "plug_cable": _Kind(lambda server, *_: server.plug_in(), "both are back: power on"),
+    "reset": _Kind(lambda server, *_: server.restart_node(), "the reset button"),
+    "brown_out": _Kind(lambda server, *_: server.restart_node(RESET_BROWN_OUT), "a reset by a low supply"),
+    "damage_line": _Kind(
+        _damage_line,
+        "bytes are lost, and noise comes between",
+        _Argument("each byte's probability, 0 to 1", float, 0, 1, default=0.001),
+    ),
+    "mend_line": _Kind(_mend_line, "no longer"),
+    "nack_addresses": _Kind(
+        _to_uno(BoardFault.NACK_ADDRESSES),
+        "so many addresses are not answered",
+        _Argument("how many, 1 to 65535", int, 1, 0xFFFF),
+        needs_uno=True,
+    ),
+    "nack_data": _Kind(
+        _to_uno(BoardFault.NACK_DATA),
+        "so many written bytes are not acknowledged",
+        _Argument("how many, 1 to 65535", int, 1, 0xFFFF),
+        needs_uno=True,
+    ),
+    "hold_sda": _Kind(
+        _to_uno(BoardFault.HOLD_SDA),
+        "SDA is held low until it is clocked free or released",
+        _Argument("after how many clocks it ends, 1 to 65535", int, 1, 0xFFFF, default=FOR_EVER),
+        needs_uno=True,
+    ),
+    "release_sda": _Kind(_to_uno(BoardFault.HOLD_SDA, 0), "no longer", needs_uno=True),
+    "hold_scl": _Kind(_to_uno(BoardFault.HOLD_SCL, 1), "SCL is held low", needs_uno=True),
+    "release_scl": _Kind(_to_uno(BoardFault.HOLD_SCL, 0), "no longer", needs_uno=True),
+    "who_am_i": _Kind(
+        _to_uno(BoardFault.WHO_AM_I),
+        "the sensor has this name",
+        _Argument("a hexadecimal byte, 00 to FF", _hexadecimal, 0, 0xFF),
+        needs_uno=True,
+    ),
+}
+
+
+def fault_names() -> tuple[str, ...]:
+    """Return the faults that every board can have."""
+    return tuple(name for name, kind in _KINDS.items() if not kind.needs_uno)
+
+
+def uno_fault_names() -> tuple[str, ...]:
+    """Return the faults that only an emulated Uno can have."""
+    return tuple(name for name, kind in _KINDS.items() if kind.needs_uno)
+
+
+def parse_faults(texts: Sequence[str], *, is_uno: bool) -> tuple[PlannedFault, ...]:
+    """Return the faults that `texts` name, each NAME@SECONDS or NAME:ARGUMENT@SECONDS, in order of time.
+
+    Raises
+    ------
+    ValueError
+        If one is unknown, impossible, or not for this board.
+    """
+    return tuple(sorted((_parse(text, is_uno) for text in texts), key=lambda fault: fault.at_s))
+
+
+def _parse(text: str, is_uno: bool) -> PlannedFault:
+    what, at, when = text.partition("@")
+    name, colon, given = what.partition(":")
+    if not at or not name:
+        raise ValueError(f"a fault is NAME@SECONDS or NAME:ARGUMENT@SECONDS, got {text!r}")
+    kind = _KINDS.get(name)
+    if kind is None:
+        allowed = ", ".join((*fault_names(), *(uno_fault_names() if is_uno else ())))
+        raise ValueError(f"a fault of this board is one of {allowed}, got {name!r}")
+    if kind.needs_uno and not is_uno:
+        raise ValueError(
+            f"a simulated board's faults are {', '.join(fault_names())}, got {name!r}: that takes --board uno"
+        )
+    at_s = _number(float, when)
+    if at_s is None or not 0 <= at_s <= 1e9:
+        raise ValueError(f"{name}: a fault's time is 0 or more seconds of the board's time, got {when!r}")
+    if kind.argument is None:
+        if colon:
+            raise ValueError(f"{name} takes no argument, as in {name}@{when}, got {given!r}")
+        return PlannedFault(name, at_s, 0)
+    return PlannedFault(name, at_s, _read_argument(name, kind.argument, given if colon else None))
+
+
+def _read_argument(name: str, argument: _Argument, given: str | None) -> float:
+    if given is None and argument.default is not None:
+        return argument.default
+    value = None if given is None else _number(argument.read, given)
+    if value is None or not argument.least <= value <= argument.most:
+        got = "nothing" if given is None else repr(given)
+        raise ValueError(f"{name} takes {argument.allowed}, as in {name}:1@5, got {got}")
+    return value
+
+
+def _number(read: Callable[[str], float], text: str) -> float | None:
+    """Return the finite number that `text` is, None where it is none; int() and float() take _ and spaces."""
+    if not text.isascii() or "_" in text or text != text.strip():
+        return None
+    try:
+        value = read(text)
+        return value if math.isfinite(value) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+class FaultPlan:
+    """Does `faults` to `board` when the server says that it is time.
+
+    `tell` is told each in words, when it is done.
+    """
+
+    def __init__(
+        self, board: Board, faults: Sequence[PlannedFault], *, tell: Callable[[str], object] | None = None
+    ) -> None:
+        self._board = board
+        self._left = sorted(faults, key=lambda fault: fault.at_s)
+        self._tell = tell or _log.info
+
+    @property
+    def next_us(self) -> int | None:
+        """When there is something to do next, in motion time; None: never again."""
+        return self._left[0].at_us if self._left else None
+
+    def act(self, server: NodeServer) -> None:
+        """Do the next one."""
+        fault = self._left.pop(0)
+        kind = _KINDS[fault.name]
+        kind.deed(server, self._board, fault.argument)
+        self._tell(f"{fault.at_s:.3f} s: {fault.name}, {kind.meaning}")

@@ -1,0 +1,88 @@
+"""What `fedmotion flash` says before it touches a board."""
+
+from pathlib import Path
+
+import pytest
+
+from fedmotion.cli import flash
+from fedmotion.cli.main import main
+
+ACM, USB = {"/dev/ttyACM0": "Arduino Uno"}, {"/dev/ttyUSB0": "USB Serial"}
+
+
+def said(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, str, str]:
+    monkeypatch.setattr("sys.argv", ["fedmotion", "flash", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    captured = capsys.readouterr()
+    assert isinstance(end.value.code, int)
+    return end.value.code, captured.out, captured.err
+
+
+@pytest.mark.parametrize(
+    ("on_usb", "sentence"),
+    [
+        (
+            {},
+            "no serial port is on USB: plug the board .* give --port (ports on this machine: /dev/ttyS9)",
+        ),
+        (ACM | USB, "give --port with one of /dev/ttyACM0 (Arduino Uno), /dev/ttyUSB0 (USB Serial)"),
+    ],
+)
+def test_without_a_port_it_is_found_or_the_choice_is_listed(
+    on_usb: dict[str, str],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(flash, "usb_ports", lambda: on_usb)
+    monkeypatch.setattr(flash, "available_ports", lambda: ["/dev/ttyS9"])
+    status, _, error = said(["uno"], monkeypatch, capsys)
+    assert status == 2
+    for part in sentence.split(" .* "):
+        assert part in error
+
+
+def test_the_only_port_on_usb_is_used_and_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    port = str(tmp_path / "ttyACM0")
+    monkeypatch.setattr(flash, "usb_ports", lambda: {port: "Arduino Uno"})
+    status, out, error = said(["uno"], monkeypatch, capsys)
+    assert status == 2  # it is not really there
+    assert f"{port}: the only serial port on USB (Arduino Uno)" in out
+    assert f"there is no port {port}: plug the board in" in error
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"\x7fELF", "is an ELF file, an Intel HEX file is wanted"),
+        (b":0100000011EF\n", "the checksum should be EE, got EF"),
+        (b":017E0000AAD7\n:00000001FF\n", "begins at 0x7e00, a program begins at 0"),
+        (b":0100000011EE\n:017E000011706\n", "a record is ':' and pairs"),
+        (b":0100000011EE\n:017E00001170\n:00000001FF\n", "ends at 0x7e01, a program ends before the boot"),
+    ],
+)
+def test_a_file_that_is_no_program_is_refused_before_a_port_is_opened(
+    content: bytes,
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    own = tmp_path / "own.hex"
+    own.write_bytes(content)
+    status, _, error = said(["uno", "--port", "/dev/none", "--hex", str(own)], monkeypatch, capsys)
+    assert status == 2
+    assert sentence in error
+
+
+def test_another_board_is_refused_with_those_that_can_be_flashed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, error = said(["mega2560"], monkeypatch, capsys)
+    assert status == 2
+    assert "'mega2560' is not one of 'uno', 'nano'" in error
