@@ -12,7 +12,7 @@ from pathlib import Path
 MAX_FLASH_BYTES = 12 * 1024
 MAX_RAM_BYTES = 1024
 USB_FLASH_BYTES = 2 * 1024
-"""What a board whose processor is its own USB bridge may take beyond that: the Arduino core's USB stack is 3 KB."""
+"""What a board whose processor is its own USB bridge may take beyond that: the core's USB stack has 3 KB."""
 USB_BOARDS = ("leonardo",)
 
 

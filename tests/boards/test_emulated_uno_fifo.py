@@ -63,7 +63,7 @@ class Host:
         return self.stream.status.faults
 
     def conversions(self, blocks: list[ImuBlock]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return which conversion each sample is, and when it was made; a KeyError: the sensor never felt it."""
+        """Return which conversion each sample is, and when it was made; KeyError where it was never felt."""
         instant_us = {tuple(counts.tolist()): instant for instant, counts in self.uno.felt}
         rows = np.concatenate([block.counts for block in blocks]).tolist()
         instants_us = np.array([instant_us[tuple(row)] for row in rows])

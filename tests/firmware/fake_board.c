@@ -67,7 +67,7 @@ static void convert(fake_board *board)
     convert_to(board, n_conversions(board));
 }
 
-/* RM 4.17: when the FIFO is full the oldest byte gives way to the newest. */
+/* RM, register 116: when the FIFO is full the oldest byte gives way to the newest. */
 static void push(fake_board *board, uint8_t byte)
 {
     if (board->n_fifo_bytes >= board->n_fifo_limit) {

@@ -1,4 +1,4 @@
-"""At 1 kHz the sensor paces the samples: each conversion comes once, has one number, and a time of its own."""
+"""At 1 kHz the sensor paces the samples: each conversion comes once, with a number and a time of its own."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fedmotion.protocol.serial_frames import Command, Fault, Samples
+from fedmotion.protocol.serial_frames import Command, Fault, Samples, Status
 from fedmotion.protocol.serial_framing import Frame
 
 Sample = tuple[int, int, list[int]]
@@ -183,6 +183,17 @@ def test_a_stream_that_is_switched_off_and_on_is_no_overflow(
     assert board.status().faults == 0
 
 
+def test_a_stream_that_is_switched_on_while_it_is_on_loses_nothing(
+    make_board: Callable[..., Any], samples_of: Reader
+) -> None:
+    board = at_1_khz(make_board, 10_000)
+    samples = samples_of(board.run(100_000))
+    board.command(Command.SET_STREAMING, 1)
+    samples += samples_of(board.run(100_000))
+    assert_each_has_its_number(samples)
+    assert len(samples) == samples[-1][0] - samples[0][0] + 1 >= 180
+
+
 def test_other_rates_leave_the_fifo_alone(make_board: Callable[..., Any], samples_of: Reader) -> None:
     board = at_1_khz(make_board)
     board.command(Command.SET_PERIOD_US, 2_000)
@@ -197,8 +208,6 @@ def test_other_rates_leave_the_fifo_alone(make_board: Callable[..., Any], sample
 
 def test_what_it_tells_of_the_temperature_is_the_sensor_s(make_board: Callable[..., Any]) -> None:
     board = at_1_khz(make_board)
-    board.raw.registers[0x41] = 0xF1
-    board.raw.registers[0x42] = 0x23
-    # The next conversion writes it anew; that the node has read it is what counts.
-    board.run(1_100_000)
-    assert board.status().temperature_lsb == -3920
+    board.raw.node.temperature_lsb = 0
+    statuses = [frame.body for frame in board.run(1_100_000) if isinstance(frame.body, Status)]
+    assert {status.temperature_lsb for status in statuses} == {-3920}

@@ -40,7 +40,7 @@ class Imperfection:
         (3,) each. PS 6.2 allows 50 to 80 mg, PS 6.1 20 deg/s.
     clock_error
         By which part the sensor's clock is faster than its nominal rate, at most 0.1 either way; only who
-        lets the sensor sample at instants of its own uses it. PS 6.4 allows 0.01 with the gyroscope as clock.
+        lets the sensor sample at instants of its own uses it. PS 6.6 allows 0.01 with the gyroscope as clock.
     """
 
     bandwidth_hz: float = 44.0

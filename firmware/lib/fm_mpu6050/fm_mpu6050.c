@@ -13,7 +13,7 @@ enum {
     TEMP_OUT_H = 0x41,
     USER_CTRL = 0x6A,
     PWR_MGMT_1 = 0x6B,
-    FIFO_COUNT_H = 0x72, /* reading it takes the count that FIFO_COUNT_L also tells (RM 4.31) */
+    FIFO_COUNT_H = 0x72, /* reading it takes the count that FIFO_COUNT_L also tells (RM) */
     FIFO_R_W = 0x74,
     WHO_AM_I = 0x75
 };
@@ -272,7 +272,7 @@ bool fm_mpu6050_has_fifo(const fm_mpu6050 *sensor)
 
 fm_sensor_result fm_mpu6050_restart_fifo(fm_mpu6050 *sensor, uint32_t now_us)
 {
-    /* RM 4.29: it is reset while it is disabled. */
+    /* RM, register 106: it is reset while it is disabled. */
     static const uint8_t commands[] = {0, FIFO_RESET, FIFO_ENABLE};
     uint8_t status = 0;
     fm_bus_result result = FM_BUS_OK;

@@ -15,11 +15,6 @@
 #define N_SAMPLES_UNTIL_WORK_AT_LAST 32u
 /* From here on the node waits for the instant. */
 #define WAIT_US 60
-/*
- * From the decision to look at the FIFO until the sensor counts, on an Uno at 400 kHz. By how far a look
- * misses a conversion its time is off: within 16 us with this, within 34 us where it is 20 us wrong.
- */
-#define COUNT_US 120
 /* A sensor without a conversion for so long has stopped. */
 #define SILENT_US 16000
 
@@ -117,7 +112,7 @@ static int32_t slack_us(const fm_node *node)
 {
     int32_t slack = fm_sampler_slack_us(&node->sampler, now_us(node));
     if (is_following(node)) {
-        slack += (int32_t)fm_follower_look_us(&node->follower) - COUNT_US;
+        slack += (int32_t)fm_follower_look_us(&node->follower) - node->follower.lead_us;
     }
     return slack;
 }
@@ -144,6 +139,7 @@ static void follow(fm_node *node)
     }
     if (result == FM_SENSOR_OK) {
         n = n_waiting < FM_FIFO_BURST ? n_waiting : FM_FIFO_BURST;
+        /* Of the transfer's 48 bits the sensor counts after 29. */
         fm_follower_see(&node->follower, &node->sampler, n_waiting,
                         start_us + (((end_us - start_us) * 5u) >> 3));
         result = fm_mpu6050_drain(&node->sensor, counts, n, end_us);
@@ -153,8 +149,8 @@ static void follow(fm_node *node)
         if (!is_following(node)) {
             fm_follower_lose(&node->follower, &node->sampler, end_us);
         } else if (n != 0 || result == FM_SENSOR_OVERFLOW) {
-            /* The FIFO was emptied; what was converted just before, by a grid that is not exact, may be in
-             * it. */
+            /* The FIFO was emptied; of the last conversions before that, by a grid that may be off, some
+             * may be in it. */
             fm_follower_lose(&node->follower, &node->sampler, end_us - 2u * FM_FIFO_PERIOD_US);
         }
         return;
@@ -205,10 +201,10 @@ static bool is_same(const fm_sensor_settings *one, const fm_sensor_settings *oth
            one->accel_full_scale_g == other->accel_full_scale_g;
 }
 
-/* Nobody has emptied the FIFO meanwhile. */
-static void resume(fm_node *node)
+/* Nobody has emptied the FIFO while there was no stream. */
+static void resume(fm_node *node, bool was_streaming)
 {
-    if (is_following(node)) {
+    if (!was_streaming && is_following(node)) {
         (void)fm_mpu6050_restart_fifo(&node->sensor, now_us(node));
         fm_follower_start(&node->follower, false);
     }
@@ -217,6 +213,7 @@ static void resume(fm_node *node)
 static void obey(fm_node *node, const fm_host_frame *frame)
 {
     const fm_sensor_settings before = node->settings.sensor;
+    const bool was_streaming = node->settings.is_streaming;
     fm_report_flush(node); /* what was measured before the command goes as it was then */
     const fm_result_code code = fm_command_obey(&node->settings, frame, node->port->min_period_us);
     if (code != FM_RESULT_OK) {
@@ -236,7 +233,7 @@ static void obey(fm_node *node, const fm_host_frame *frame)
     case FM_COMMAND_SET_TEXT_MODE:
         return;
     case FM_COMMAND_SET_STREAMING:
-        resume(node);
+        resume(node, was_streaming);
         return;
     case FM_COMMAND_SET_BOARD_ID:
         node->n_stored = 0;

@@ -1,6 +1,6 @@
 #include "fm_follower.h"
 
-/* 5 % off 1 kHz: the gyroscope's clock is within 1 %, the internal oscillator within 5 % (PS 6.4). */
+/* 5 % off 1 kHz: the gyroscope's clock is within 1 %, the internal oscillator within 5 % (PS 6.6). */
 #define LEAST_PERIOD_Q5 (950u << 5)
 #define MOST_PERIOD_Q5 (1050u << 5)
 /* Simulated with clocks up to 4 % off: within 25 us after 400 conversions, whatever the first phase. */
@@ -11,6 +11,9 @@
 #define N_SAME_UNTIL_DOUBLED 3u
 /* So close to a conversion a look tells on which side of it the grid is. */
 #define EDGE_US 64
+/* 120 us on an Uno at 400 kHz. */
+#define FIRST_LEAD_US 100u
+#define MOST_LEAD_US 250u
 
 void fm_follower_start(fm_follower *follower, bool is_new_stream)
 {
@@ -18,6 +21,7 @@ void fm_follower_start(fm_follower *follower, bool is_new_stream)
         .period_q5 = FM_FOLLOWED_PERIOD_US << 5,
         .n_to_learn = N_TO_LEARN,
         .step_us = MOST_STEP_US,
+        .lead_us = FIRST_LEAD_US,
         .is_lost = true,
         .is_holding_index = is_new_stream,
     };
@@ -88,11 +92,23 @@ static void push(fm_follower *follower, fm_sampler *sampler, bool is_late, int16
     }
 }
 
+/* A look that comes beside its instant is worth less: moves the next ones there. */
+static void aim(fm_follower *follower, const fm_sampler *sampler, uint32_t now_us)
+{
+    const uint32_t late_us = now_us - sampler->due_us - fm_follower_look_us(follower) + EDGE_US;
+    if (late_us > EDGE_US && late_us <= 2u * EDGE_US && follower->lead_us < MOST_LEAD_US) {
+        follower->lead_us++;
+    } else if (late_us < EDGE_US && follower->lead_us > 0) {
+        follower->lead_us--;
+    }
+}
+
 void fm_follower_see(fm_follower *follower, fm_sampler *sampler, uint8_t n_waiting, uint32_t now_us)
 {
     const int16_t period_us = (int16_t)sampler->period_us;
     /* How long before now the newest conversion was, by the grid: less than a period, where the grid is
      * right. */
+    aim(follower, sampler, now_us);
     const uint32_t waited_us = ((uint32_t)(n_waiting - 1u) * follower->period_q5) >> 5;
     if (follower->is_lost) {
         follower->is_lost = false;

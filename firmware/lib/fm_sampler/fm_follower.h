@@ -20,6 +20,7 @@ typedef struct {
     uint16_t n_to_learn; /* conversions until the grid can be trusted */
     uint8_t due_q5;      /* fraction of the sampler's due_us */
     uint8_t step_us;
+    uint8_t lead_us;       /* from the caller's decision to look until the sensor counts */
     uint8_t n_same;        /* pushes in the same direction */
     bool was_late;         /* the last push's direction */
     bool is_lost;          /* conversions were lost: how many, the next look tells */
@@ -35,7 +36,9 @@ void fm_follower_start(fm_follower *follower, bool is_new_stream);
 /* Conversions were lost: passes those until until_us; whether it were more, the next look tells. */
 void fm_follower_lose(fm_follower *follower, fm_sampler *sampler, uint32_t until_us);
 
-/* When to look, from the sampler's next instant on: as the fourth conversion is made, or half a period after.
+/*
+ * When the sensor should count, from the sampler's next instant on: as the fourth conversion is made, or half
+ * a period after. To decide lead_us before that is the caller's; how long that is, is learnt, too.
  */
 uint16_t fm_follower_look_us(const fm_follower *follower);
 
