@@ -112,6 +112,20 @@ def test_a_sensor_with_half_the_fifo_is_known_by_its_name(
     assert board.status().faults == Fault.FIFO_OVERFLOW
 
 
+def test_a_clone_with_a_fifo_of_its_own_size_is_asked_whether_it_ran_over(
+    make_board: Callable[..., Any], samples_of: Reader
+) -> None:
+    board = at_1_khz(make_board)
+    # 42 whole samples: neither full by its name nor uneven, yet the oldest are gone.
+    board.raw.n_fifo_limit = 504
+    samples = samples_of(board.run(100_000))
+    board.raw.now_us += 60_000
+    samples += samples_of(board.run(100_000))
+    assert board.raw.n_overflows == 1
+    assert_each_has_its_number(samples)
+    assert board.status().faults == Fault.FIFO_OVERFLOW
+
+
 @pytest.mark.parametrize("n_bytes", [1, 2, 6, 11, 13, 1_023, 1_030])
 def test_bytes_that_are_no_sample_are_never_sent(
     make_board: Callable[..., Any], c: Any, samples_of: Reader, n_bytes: int

@@ -139,9 +139,6 @@ static void follow(fm_node *node)
     }
     if (result == FM_SENSOR_OK) {
         n = n_waiting < FM_FIFO_BURST ? n_waiting : FM_FIFO_BURST;
-        /* Of the transfer's 48 bits the sensor counts after 29. */
-        fm_follower_see(&node->follower, &node->sampler, n_waiting,
-                        start_us + (((end_us - start_us) * 5u) >> 3));
         result = fm_mpu6050_drain(&node->sensor, counts, n, end_us);
     }
     if (result != FM_SENSOR_OK) {
@@ -155,6 +152,8 @@ static void follow(fm_node *node)
         }
         return;
     }
+    /* Of the transfer's 48 bits the sensor counts after 29. */
+    fm_follower_see(&node->follower, &node->sampler, n_waiting, start_us + (((end_us - start_us) * 5u) >> 3));
     for (uint8_t i = 0; i < n; i++) {
         if (node->follower.n_to_learn == 0) {
             keep(node, node->sampler.next_index, node->sampler.due_us, counts[i]);
