@@ -11,6 +11,9 @@ from pathlib import Path
 
 MAX_FLASH_BYTES = 12 * 1024
 MAX_RAM_BYTES = 1024
+USB_FLASH_BYTES = 2 * 1024
+"""What a board whose processor is its own USB bridge may take beyond that: the core's USB stack has 3 KB."""
+USB_BOARDS = ("leonardo",)
 
 
 def sections(elf: Path) -> dict[str, int]:
@@ -31,9 +34,10 @@ def main() -> None:
         flash = size.get(".text", 0) + size.get(".data", 0)
         ram = sum(size.get(section, 0) for section in (".data", ".bss", ".noinit"))
         print(f"{environment:<12}{flash:>12}{ram:>12}   {elf}")
-        if flash > MAX_FLASH_BYTES or ram > MAX_RAM_BYTES:
+        max_flash = MAX_FLASH_BYTES + (USB_FLASH_BYTES if environment in USB_BOARDS else 0)
+        if flash > max_flash or ram > MAX_RAM_BYTES:
             too_large.append(environment)
-    print(f"{'at most':<12}{MAX_FLASH_BYTES:>12}{MAX_RAM_BYTES:>12}")
+    print(f"{'at most':<12}{MAX_FLASH_BYTES:>12}{MAX_RAM_BYTES:>12}   with USB {USB_FLASH_BYTES} more flash")
     if too_large:
         sys.exit(f"too large: {', '.join(too_large)}")
 

@@ -8,9 +8,13 @@ enum {
     CONFIG = 0x1A,
     GYRO_CONFIG = 0x1B,
     ACCEL_CONFIG = 0x1C,
+    FIFO_EN = 0x23,
     INT_STATUS = 0x3A,
     ACCEL_XOUT_H = 0x3B,
+    USER_CTRL = 0x6A,
     PWR_MGMT_1 = 0x6B,
+    FIFO_COUNT_H = 0x72,
+    FIFO_R_W = 0x74,
     WHO_AM_I = 0x75
 };
 
@@ -22,9 +26,12 @@ static bool is_awake(const fake_board *board)
 static uint32_t n_conversions(const fake_board *board)
 {
     const uint8_t filter = board->registers[CONFIG] & 7u;
-    const uint32_t period_us =
+    const uint64_t period_us =
         (filter == 0 || filter == 7 ? 125u : 1000u) * (1u + board->registers[SMPLRT_DIV]);
-    return is_awake(board) ? (board->now_us - board->awake_since_us) / period_us : 0;
+    const uint64_t period_ppm_us = period_us * (uint64_t)(1000000 + board->sensor_off_ppm);
+    return is_awake(board)
+               ? (uint32_t)((board->now_us - board->awake_since_us) * UINT64_C(1000000) / period_ppm_us)
+               : 0;
 }
 
 uint16_t fake_board_count(uint32_t n)
@@ -39,9 +46,8 @@ static void put_count(fake_board *board, uint8_t reg, int16_t count)
 }
 
 /* One g upwards and 100 degrees a second, as counts of the full scales that hold now. */
-static void convert(fake_board *board)
+static void convert_to(fake_board *board, uint32_t n)
 {
-    const uint32_t n = n_conversions(board);
     if (n == 0) {
         return;
     }
@@ -56,13 +62,69 @@ static void convert(fake_board *board)
     put_count(board, 0x47, (int16_t)-turn);
 }
 
+static void convert(fake_board *board)
+{
+    convert_to(board, n_conversions(board));
+}
+
+/* RM, register 116: when the FIFO is full the oldest byte gives way to the newest. */
+static void push(fake_board *board, uint8_t byte)
+{
+    if (board->n_fifo_bytes >= board->n_fifo_limit) {
+        memmove(board->fifo, board->fifo + 1, --board->n_fifo_bytes);
+        board->n_overflows += !board->has_overflowed;
+        board->has_overflowed = true;
+    }
+    board->fifo[board->n_fifo_bytes++] = byte;
+}
+
+/* Acceleration, and rotation after it: registers 3B to 40 and 43 to 48. */
+static void fill_fifo(fake_board *board)
+{
+    const uint32_t n = n_conversions(board);
+    const bool is_filled = (board->registers[USER_CTRL] & 0x40) && board->registers[FIFO_EN] == 0x78;
+    if (!is_filled || n < board->n_stored) {
+        board->n_stored = n;
+    }
+    if (n - board->n_stored > 200) {
+        board->n_stored = n - 200; /* nobody will see what came before */
+    }
+    while (board->n_stored != n) {
+        convert_to(board, ++board->n_stored);
+        for (uint8_t i = 0; i < 14; i++) {
+            if (i != 6 && i != 7) {
+                push(board, board->registers[ACCEL_XOUT_H + i]);
+            }
+        }
+    }
+}
+
+void fake_board_litter(fake_board *board, uint16_t n)
+{
+    while (n-- != 0) {
+        push(board, 0xEE);
+    }
+}
+
+static uint8_t pop(fake_board *board)
+{
+    if (board->n_fifo_bytes == 0) {
+        return 0xFF;
+    }
+    const uint8_t byte = board->fifo[0];
+    memmove(board->fifo, board->fifo + 1, --board->n_fifo_bytes);
+    return byte;
+}
+
 void fake_board_reset_sensor(fake_board *board)
 {
     const uint8_t who_am_i = board->registers[WHO_AM_I];
     memset(board->registers, 0, sizeof board->registers);
     board->registers[WHO_AM_I] = who_am_i;
     board->registers[PWR_MGMT_1] = 0x40;
-    board->n_seen = 0;
+    board->n_seen = board->n_stored = 0;
+    board->n_fifo_bytes = 0;
+    board->has_overflowed = false;
 }
 
 static bool is_there(fake_board *board)
@@ -88,7 +150,11 @@ static fm_bus_result address(fake_board *board, uint8_t to)
         board->n_nacks--;
         return FM_BUS_NACK;
     }
-    return is_there(board) && to == board->address ? FM_BUS_OK : FM_BUS_NACK;
+    if (!is_there(board) || to != board->address) {
+        return FM_BUS_NACK;
+    }
+    fill_fifo(board);
+    return FM_BUS_OK;
 }
 
 static fm_bus_result bus_write(void *context, uint8_t to, uint8_t reg, uint8_t value)
@@ -115,7 +181,11 @@ static fm_bus_result bus_write(void *context, uint8_t to, uint8_t reg, uint8_t v
     }
     if (reg == PWR_MGMT_1 && !is_awake(board)) {
         board->awake_since_us = board->now_us;
-        board->n_seen = 0;
+        board->n_seen = board->n_stored = 0;
+    }
+    if (reg == USER_CTRL && (value & 0x04) && !board->is_fifo_reset_deaf) {
+        board->n_fifo_bytes = 0;
+        value &= (uint8_t)~0x04;
     }
     board->registers[reg & 127u] = value;
     return FM_BUS_OK;
@@ -140,8 +210,16 @@ static fm_bus_result bus_read(void *context, uint8_t to, uint8_t first_reg, uint
         if (!is_there(board)) {
             bytes[i] = 0xFF; /* nobody pulls the data line down */
         } else if (reg == INT_STATUS) {
-            bytes[i] = n_conversions(board) != board->n_seen;
+            bytes[i] = (uint8_t)((n_conversions(board) != board->n_seen) | board->has_overflowed << 4);
             board->n_seen = n_conversions(board);
+            board->has_overflowed = false;
+        } else if (first_reg == FIFO_R_W) {
+            bytes[i] = pop(board);
+        } else if (reg == FIFO_COUNT_H) {
+            fill_fifo(board);
+            board->registers[FIFO_COUNT_H] = (uint8_t)(board->n_fifo_bytes >> 8);
+            board->registers[FIFO_COUNT_H + 1] = (uint8_t)board->n_fifo_bytes;
+            bytes[i] = board->registers[FIFO_COUNT_H];
         } else {
             bytes[i] = board->registers[reg];
         }
@@ -215,6 +293,7 @@ fake_board *fake_board_new(uint32_t start_us)
     board->bus_byte_us = 25;
     board->is_plugged = true;
     board->address = 0x68;
+    board->n_fifo_limit = FAKE_FIFO_BYTES;
     board->registers[WHO_AM_I] = 0x68;
     fake_board_reset_sensor(board);
     memset(board->store, 0xFF, sizeof board->store);

@@ -11,6 +11,7 @@
 #define FAKE_RECEIVED_BYTES (1uL << 16)
 #define FAKE_STORE_BYTES 32u
 #define FAKE_WRITTEN 256u
+#define FAKE_FIFO_BYTES 1024u
 
 typedef struct {
     fm_port port;
@@ -34,7 +35,16 @@ typedef struct {
     uint8_t registers[128];
     uint8_t address;
     uint32_t awake_since_us;
-    uint32_t n_seen; /* conversions until the last look at INT_STATUS */
+    uint32_t n_seen;        /* conversions until the last look at INT_STATUS */
+    int32_t sensor_off_ppm; /* by which the sensor's periods are longer than the node's clock would have them
+                             */
+    uint8_t fifo[FAKE_FIFO_BYTES];
+    uint16_t n_fifo_bytes;
+    uint16_t n_fifo_limit; /* 1024 in an MPU6050 */
+    uint32_t n_stored;     /* conversions until the last that went into the FIFO or passed it by */
+    bool has_overflowed;
+    uint32_t n_overflows;
+    bool is_fifo_reset_deaf; /* a sensor that does not empty its FIFO when told to */
     bool is_plugged;
     bool has_unplug_time;
     uint32_t unplug_us; /* goes within a transfer, where one is under way then */
@@ -58,6 +68,9 @@ void fake_board_start(fake_board *board, uint8_t reset_cause);
 void fake_board_reset_sensor(fake_board *board);
 
 void fake_board_run(fake_board *board, uint32_t us);
+
+/* Puts bytes into the FIFO that are of no sample. */
+void fake_board_litter(fake_board *board, uint16_t n);
 
 /* The ax count of the n-th conversion since the sensor woke: each has another. */
 uint16_t fake_board_count(uint32_t n_conversions);

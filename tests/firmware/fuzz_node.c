@@ -46,8 +46,17 @@ static void send_something(fake_board *board)
 {
     uint8_t bytes[300];
     uint8_t n = 0;
-    switch (draw(4)) {
-    case 0: /* noise */
+    switch (draw(16)) {
+    case 0: { /* 1 kHz, at which the sensor's FIFO is used: random arguments do not come upon it */
+        fm_encoder encoder;
+        fm_encoder_begin(&encoder, bytes, 255, FM_COMMAND_SET_PERIOD_US, (uint16_t)draw(65536), 0);
+        fm_encoder_u32(&encoder, FM_FIFO_PERIOD_US);
+        n = fm_encoder_end(&encoder);
+        break;
+    }
+    case 1:
+    case 2:
+    case 3: /* noise */
         n = (uint8_t)draw(255);
         for (uint8_t i = 0; i < n; i++) {
             bytes[i] = (uint8_t)(draw(3) ? draw(256) : 0);
@@ -74,14 +83,14 @@ static void send_something(fake_board *board)
 static void mend(fake_board *board)
 {
     board->is_plugged = true;
-    board->is_scl_held = board->is_line_full = board->has_unplug_time = false;
+    board->is_scl_held = board->is_line_full = board->has_unplug_time = board->is_fifo_reset_deaf = false;
     board->sda_held_clocks = board->n_nacks = board->n_forgotten_writes = 0;
     board->registers[0x75] = 0x68;
 }
 
 static void meddle(fake_board *board)
 {
-    switch (draw(12)) {
+    switch (draw(16)) {
     case 0:
         board->is_plugged = !board->is_plugged;
         if (!board->is_plugged) {
@@ -119,6 +128,15 @@ static void meddle(fake_board *board)
     case 10:
         board->registers[draw(128)] = (uint8_t)draw(256);
         break;
+    case 11:
+        fake_board_litter(board, (uint16_t)draw(1100));
+        break;
+    case 12:
+        board->is_fifo_reset_deaf = draw(2);
+        break;
+    case 13:
+        board->sensor_off_ppm = (int32_t)draw(80000) - 40000;
+        break;
     default:
         if (draw(8) == 0) {
             fake_board_start(board, (uint8_t)draw(5));
@@ -153,6 +171,8 @@ int main(int argc, char **argv)
     unsigned long long n_runs = 0;
     unsigned long long n_samples = 0;
     unsigned long long n_sent = 0;
+    unsigned long long n_overflows = 0;
+    unsigned long long n_followed = 0;
     do {
         const uint64_t seed = first_seed + n_runs;
         state = seed * 0x9E3779B97F4A7C15u + 1;
@@ -170,6 +190,7 @@ int main(int argc, char **argv)
                 mend(board);
             }
             fake_board_run(board, draw(20000));
+            n_followed += fm_mpu6050_has_fifo(&board->node.sensor) && board->node.follower.n_to_learn == 0;
             has_been_text = has_been_text || board->node.settings.is_text || board->n_sent - from > 2000;
             check_settings(&board->node.settings, seed);
             check_sent(board, from, has_been_text, seed);
@@ -187,9 +208,11 @@ int main(int argc, char **argv)
         check(board->node.n_samples - before >= 7, "the node does not recover", seed);
         n_samples += board->node.n_samples;
         n_sent += board->n_sent;
+        n_overflows += board->n_overflows;
         fake_board_free(board);
         n_runs++;
     } while (time(NULL) < end);
     printf("%llu runs of 20 virtual seconds, %llu samples, %llu bytes sent\n", n_runs, n_samples, n_sent);
+    printf("%llu looks at a board at 1 kHz, %llu FIFO overflows\n", n_followed, n_overflows);
     return 0;
 }

@@ -19,3 +19,7 @@ def test_no_bytes_and_no_fault_break_the_node(fuzzer: Path) -> None:
     assert done.returncode == 0, done.stderr[-4000:]
     (n_runs,) = re.findall(r"^(\d+) runs", done.stdout)
     assert int(n_runs) >= 1
+    # Otherwise the sensor's FIFO and its clock were never fuzzed.
+    ((n_looks, n_overflows),) = re.findall(r"(\d+) looks at a board at 1 kHz, (\d+) FIFO", done.stdout)
+    assert int(n_looks) > 0
+    assert int(n_overflows) > 0

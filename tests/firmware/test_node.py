@@ -61,8 +61,9 @@ def test_each_rate_is_kept_with_no_reading_twice(board: Any, samples_of: Reader,
     frames = board.run(5_000_000)
     (hello,) = hellos(frames)
     assert hello.period_us == period_us
-    new = samples_of([frame for frame in frames if getattr(frame.body, "period_us", 0) == period_us])
-    assert len(new) >= 5_000_000 // period_us - 40
+    new = samples_of([frame for frame in frames if abs(getattr(frame.body, "period_us", 0) - period_us) <= 3])
+    # At 1 kHz the node first learns the sensor's clock, for 400 conversions.
+    assert len(new) >= 5_000_000 // period_us - (450 if period_us == 1_000 else 40)
     assert [index for index, _, _ in new] == list(range(new[0][0], new[0][0] + len(new)))
     # Within a batch a time is what the frame implies, which is true to 50 us; no reading comes twice.
     steps = [later[1] - earlier[1] for earlier, later in pairwise(new)]
@@ -92,7 +93,7 @@ def test_after_a_change_the_first_sample_has_the_scale_that_hello_said(
 ) -> None:
     board.run(START_UP_US)
     board.command(command_type, {0x43: 1_000, 0x44: 2, 0x45: 250}[command_type])
-    frames = board.run(300_000)
+    frames = board.run(800_000)
     at = next(k for k, frame in enumerate(frames) if isinstance(frame.body, Hello))
     before, after = frames[:at], frames[at:]
     assert {tuple(row[1:]) for _, _, row in samples_of(before)} <= {(-1234, 4096, -5, 32767, -3276)}
@@ -223,7 +224,7 @@ def test_the_board_id_is_kept_over_a_restart(board: Any) -> None:
 def test_writing_the_store_delays_no_sample(board: Any, samples_of: Reader) -> None:
     board.run(START_UP_US)
     board.command(Command.SET_PERIOD_US, 1_000)
-    board.run(100_000)
+    board.run(600_000)
     board.command(Command.SET_BOARD_ID, 0x0102030405060708)
     samples = samples_of(board.run(300_000))
     assert board.raw.n_store_writes >= 10

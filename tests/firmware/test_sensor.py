@@ -31,6 +31,7 @@ def test_a_sensor_is_reset_woken_and_told_its_settings_in_this_order(board: Any)
         (0x1A, 0x03),  # 42 Hz, below half of 100 Hz
         (0x1B, 0x10),  # 1000 deg/s
         (0x1C, 0x10),  # 8 g
+        (0x23, 0x00),  # nothing into the FIFO
         (0x38, 0x01),  # data ready is told in INT_STATUS
     ]
 
@@ -38,7 +39,7 @@ def test_a_sensor_is_reset_woken_and_told_its_settings_in_this_order(board: Any)
 @pytest.mark.parametrize(
     ("period_us", "filter_"),
     [
-        (1_000, 0),
+        (1_001, 0),
         (1_953, 0),
         (1_954, 1),
         (2_000, 1),
@@ -58,6 +59,10 @@ def test_the_filter_s_band_ends_below_half_the_rate(c: Any, period_us: int, filt
     assert bandwidth_hz[chosen] <= half_rate_hz
     assert chosen == 0 or bandwidth_hz[chosen - 1] > half_rate_hz
     assert filter_ == chosen
+
+
+def test_at_1_khz_the_filter_is_the_widest_whose_gyroscope_converts_at_1_khz(c: Any) -> None:
+    assert c.fm_mpu6050_filter(1_000) == 1
 
 
 @pytest.mark.parametrize("who_am_i", [0x68, 0x70, 0x71, 0x72, 0x73, 0x74, 0x98])
@@ -133,16 +138,16 @@ def test_unplugged_at_any_byte_of_a_burst_no_false_sample_comes(
     board = make_board()
     board.run(START_UP_US)
     board.command(Command.SET_PERIOD_US, period_us)
-    board.run(100_000)
+    board.run(600_000)
     samples = []
-    for k in range(30):
-        board.raw.unplug_us = (board.raw.now_us + 3_000 + 37 * k) % 2**32
+    for k in range(40):
+        board.raw.unplug_us = (board.raw.now_us + 8_000 + 113 * k) % 2**32
         board.raw.has_unplug_time = True
         while board.raw.is_plugged:
             samples += samples_of(board.run(50))
         samples += samples_of(board.run(away_us))
         board.raw.is_plugged = True
-        samples += samples_of(board.run(400_000))
+        samples += samples_of(board.run(400_000 if period_us != 1_000 else 800_000))
         assert board.raw.node.sensor.state == 4
     assert_only_readings(samples)
     status = board.status()

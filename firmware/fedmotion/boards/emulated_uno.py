@@ -58,6 +58,10 @@ class BoardFault(IntEnum):
     """1: SCL is held low, 0: no longer."""
     WHO_AM_I = 6
     """The register's value, of another sensor or of a clone."""
+    SENSOR_CLOCK = 7
+    """By how many millionths the sensor's clock is faster than it says; negative ones as 2**32 less."""
+    LITTER_FIFO = 8
+    """How many bytes that are of no sample come into the sensor's FIFO."""
 
 
 FOR_EVER = 0xFFFFFFFF
@@ -146,6 +150,9 @@ class EmulatedUno:
         except EmulatorError:
             self.close()
             raise
+        clock_error_ppm = round(sensor.imperfection.clock_error * 1e6)
+        if clock_error_ppm:
+            self.fault(BoardFault.SENSOR_CLOCK, clock_error_ppm % 2**32)
 
     @property
     def now_us(self) -> int:

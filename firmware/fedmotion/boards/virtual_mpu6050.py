@@ -22,6 +22,9 @@ GYRO_NOISE_RADPS_PER_ROOT_HZ = np.radians(0.005)
 """PS 6.1, gyroscope noise performance: 0.005 deg/s/sqrt(Hz)."""
 
 
+MAX_CLOCK_ERROR = 0.1
+
+
 @dataclass(frozen=True, slots=True)
 class Imperfection:
     """How far a sensor is from ideal.
@@ -35,12 +38,20 @@ class Imperfection:
         Factor on the data sheet's noise densities; 0 for none.
     accel_bias_mps2, gyro_bias_radps
         (3,) each. PS 6.2 allows 50 to 80 mg, PS 6.1 20 deg/s.
+    clock_error
+        By which part the sensor's clock is faster than its nominal rate, at most 0.1 either way; only who
+        lets the sensor sample at instants of its own uses it. PS 6.6 allows 0.01 with the gyroscope as clock.
     """
 
     bandwidth_hz: float = 44.0
     noise: float = 1.0
     accel_bias_mps2: tuple[float, float, float] = (0.0, 0.0, 0.0)
     gyro_bias_radps: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    clock_error: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not abs(self.clock_error) <= MAX_CLOCK_ERROR:
+            raise ValueError(f"clock error is between -0.1 and 0.1, got {self.clock_error}: 0.01 is 1 %")
 
 
 IDEAL = Imperfection(noise=0.0)

@@ -7,15 +7,25 @@ enum {
     GYRO_CONFIG = 0x1B,
     ACCEL_CONFIG = 0x1C,
     ACCEL_CONFIG_2 = 0x1D, /* MPU6500 and later (RM-MPU-6500A-00): the accelerometer's own filter */
+    FIFO_EN = 0x23,
     INT_ENABLE = 0x38,
     INT_STATUS = 0x3A, /* followed by ACCEL_XOUT_H to GYRO_ZOUT_L and EXT_SENS_DATA_00 */
+    TEMP_OUT_H = 0x41,
+    USER_CTRL = 0x6A,
     PWR_MGMT_1 = 0x6B,
+    FIFO_COUNT_H = 0x72, /* reading it takes the count that FIFO_COUNT_L also tells (RM) */
+    FIFO_R_W = 0x74,
     WHO_AM_I = 0x75
 };
 
 #define DEVICE_RESET 0x80u
 #define CLOCK_PLL_X_GYRO 0x01u /* RM 4.28: recommended over the internal oscillator */
 #define DATA_READY 0x01u
+#define FIFO_OVERFLOW 0x10u
+#define FIFO_AXES 0x78u /* FIFO_EN: rotation x, y, z and acceleration; in the order of their registers */
+#define FIFO_ENABLE 0x40u
+#define FIFO_RESET 0x04u
+#define N_SAMPLE_BYTES 12u
 #define N_BURST_BYTES 16u
 
 /* PS 6.3: 100 ms from power to the first register; RM 4.28 asks the same after DEVICE_RESET. */
@@ -27,6 +37,8 @@ enum {
 #define RETRY_PAUSE_US 100000uL
 /* A single NACK may be a disturbance; a sensor that is gone fails again. */
 #define N_FAILURES_UNTIL_LOST 3u
+/* The sensor writes a sample in a few microseconds: what is uneven for longer has lost bytes. */
+#define N_UNEVEN_UNTIL_RESTART 3u
 
 static const uint8_t addresses[] = {0x68, 0x69}; /* AD0 low, high */
 
@@ -63,7 +75,7 @@ uint8_t fm_mpu6050_filter(uint16_t period_us)
      * kHz, so that near 1 kHz each read finds a new reading, where the two clocks would else beat.
      */
     static const uint16_t bandwidths_hz[] = {256, 188, 98, 42, 20, 10};
-    uint8_t filter = 0;
+    uint8_t filter = period_us == FM_FIFO_PERIOD_US;
     while (filter < 6 && (uint32_t)period_us * bandwidths_hz[filter] * 2 > 1000000uL) {
         filter++;
     }
@@ -152,6 +164,7 @@ static fm_sensor_result configure(fm_mpu6050 *sensor, uint32_t now_us)
     const uint8_t gyro_select = full_scale_select(sensor->settings->gyro_full_scale_dps, 250);
     const uint8_t accel_select = full_scale_select(sensor->settings->accel_full_scale_g, 2);
     const uint8_t filter = fm_mpu6050_filter(sensor->settings->period_us);
+    const bool is_fifo = sensor->settings->period_us == FM_FIFO_PERIOD_US;
     const uint8_t wanted[] = {
         0, /* SMPLRT_DIV: the newest reading at the sensor's full rate */
         filter,
@@ -167,7 +180,10 @@ static fm_sensor_result configure(fm_mpu6050 *sensor, uint32_t now_us)
         result = set(sensor, ACCEL_CONFIG_2, filter);
     }
     if (result == FM_BUS_OK) {
-        result = set(sensor, INT_ENABLE, DATA_READY);
+        result = set(sensor, FIFO_EN, is_fifo ? FIFO_AXES : 0);
+    }
+    if (result == FM_BUS_OK) {
+        result = set(sensor, INT_ENABLE, is_fifo ? DATA_READY | FIFO_OVERFLOW : DATA_READY);
     }
     /* A scale that did not arrive would turn every reading into a wrong one: read it back. */
     if (result == FM_BUS_OK) {
@@ -208,7 +224,7 @@ fm_sensor_result fm_mpu6050_step(fm_mpu6050 *sensor, uint32_t now_us)
         break;
     }
     enter(sensor, FM_SENSOR_RUNNING, now_us, 0);
-    return FM_SENSOR_OK;
+    return fm_mpu6050_has_fifo(sensor) ? fm_mpu6050_restart_fifo(sensor, now_us) : FM_SENSOR_OK;
 }
 
 static int16_t joined(const uint8_t *big_endian)
@@ -247,4 +263,112 @@ fm_sensor_result fm_mpu6050_read(fm_mpu6050 *sensor, fm_reading *reading, uint32
     }
     reading->temperature_lsb = joined(bytes + 7);
     return FM_SENSOR_OK;
+}
+
+bool fm_mpu6050_has_fifo(const fm_mpu6050 *sensor)
+{
+    return sensor->state == FM_SENSOR_RUNNING && sensor->settings->period_us == FM_FIFO_PERIOD_US;
+}
+
+fm_sensor_result fm_mpu6050_restart_fifo(fm_mpu6050 *sensor, uint32_t now_us)
+{
+    /* RM, register 106: it is reset while it is disabled. */
+    static const uint8_t commands[] = {0, FIFO_RESET, FIFO_ENABLE};
+    uint8_t status = 0;
+    fm_bus_result result = FM_BUS_OK;
+    for (uint8_t i = 0; i < sizeof commands && result == FM_BUS_OK; i++) {
+        result = set(sensor, USER_CTRL, commands[i]);
+        /* What ran over ran over before: the bit is cleared by reading it. */
+        if (result == FM_BUS_OK && commands[i] == FIFO_RESET) {
+            result = get(sensor, INT_STATUS, &status, 1);
+        }
+    }
+    sensor->n_uneven = 0;
+    return result == FM_BUS_OK ? FM_SENSOR_OK : lose(sensor, result, now_us, 0);
+}
+
+fm_sensor_result fm_mpu6050_give_up(fm_mpu6050 *sensor, uint32_t now_us)
+{
+    (void)lose(sensor, FM_BUS_OK, now_us, 0);
+    return FM_SENSOR_STALE;
+}
+
+/* Empties a FIFO whose bytes are no whole samples any more. */
+static fm_sensor_result overflow(fm_mpu6050 *sensor, uint32_t now_us)
+{
+    const fm_sensor_result result = fm_mpu6050_restart_fifo(sensor, now_us);
+    return result == FM_SENSOR_OK ? FM_SENSOR_OVERFLOW : result;
+}
+
+/* A transfer failed: how many more may, and what is left behind. */
+static fm_sensor_result fail(fm_mpu6050 *sensor, fm_bus_result why, uint32_t now_us)
+{
+    sensor->n_failures++;
+    if (why == FM_BUS_STUCK || sensor->n_failures >= N_FAILURES_UNTIL_LOST) {
+        return lose(sensor, why, now_us, 0);
+    }
+    return FM_SENSOR_ABSENT;
+}
+
+fm_sensor_result fm_mpu6050_count(fm_mpu6050 *sensor, uint8_t *n_waiting, uint32_t now_us)
+{
+    /* The MPU6500 and its siblings have half of the MPU6050's 1024 bytes. */
+    const uint16_t n_bytes_at_most = (sensor->who_am_i == 0x68 ? 1024u : 512u) - N_SAMPLE_BYTES;
+    uint8_t bytes[2];
+    const fm_bus_result result = get(sensor, FIFO_COUNT_H, bytes, sizeof bytes);
+    if (result != FM_BUS_OK) {
+        return fail(sensor, result, now_us);
+    }
+    const uint16_t n_bytes = (uint16_t)joined(bytes);
+    *n_waiting = (uint8_t)(n_bytes / N_SAMPLE_BYTES);
+    if (n_bytes >= n_bytes_at_most) {
+        return overflow(sensor, now_us);
+    }
+    if (n_bytes != *n_waiting * N_SAMPLE_BYTES) {
+        sensor->n_uneven++;
+        return sensor->n_uneven < N_UNEVEN_UNTIL_RESTART ? FM_SENSOR_NOT_DUE : overflow(sensor, now_us);
+    }
+    sensor->n_uneven = 0;
+    return FM_SENSOR_OK;
+}
+
+fm_sensor_result fm_mpu6050_drain(fm_mpu6050 *sensor, int16_t (*counts)[FM_N_AXES], uint8_t n,
+                                  uint32_t now_us)
+{
+    uint8_t status[INT_STATUS - INT_ENABLE + 1];
+    const uint8_t *bytes = (const uint8_t *)counts;
+    fm_bus_result result = get(sensor, FIFO_R_W, (uint8_t *)counts, (uint8_t)(n * N_SAMPLE_BYTES));
+    if (result == FM_BUS_OK) {
+        result = get(sensor, INT_ENABLE, status, sizeof status);
+    }
+    if (result != FM_BUS_OK) {
+        /* Part of a sample may have gone. */
+        const fm_sensor_result failure = fail(sensor, result, now_us);
+        if (sensor->state == FM_SENSOR_RUNNING) {
+            (void)fm_mpu6050_restart_fifo(sensor, now_us);
+        }
+        return failure;
+    }
+    if (status[0] != (DATA_READY | FIFO_OVERFLOW)) {
+        /* It has lost its power in between. */
+        return lose(sensor, FM_BUS_NACK, now_us, 0);
+    }
+    if (status[INT_STATUS - INT_ENABLE] & FIFO_OVERFLOW) {
+        return overflow(sensor, now_us);
+    }
+    sensor->n_failures = 0;
+    for (uint8_t i = 0; i < n; i++) {
+        for (uint8_t axis = 0; axis < FM_N_AXES; axis++, bytes += 2) {
+            counts[i][axis] = joined(bytes);
+        }
+    }
+    return FM_SENSOR_OK;
+}
+
+void fm_mpu6050_read_temperature(const fm_mpu6050 *sensor, int16_t *temperature_lsb)
+{
+    uint8_t bytes[2];
+    if (get(sensor, TEMP_OUT_H, bytes, sizeof bytes) == FM_BUS_OK) {
+        *temperature_lsb = joined(bytes);
+    }
 }

@@ -1,14 +1,12 @@
 #include "fm_node.h"
 
+#include "fm_report.h"
 #include "fm_text.h"
 
-#define FORMAT_VERSION 1u
 #define DEFAULT_PERIOD_US 10000u
 #define DEFAULT_ACCEL_FULL_SCALE_G 8u
 #define DEFAULT_GYRO_FULL_SCALE_DPS 1000u
 #define STATUS_PERIOD_US 1000000uL
-#define STREAMING_FLAG 0x01u
-#define N_BOARD_BYTES 16u
 #define N_RECEIVED_AT_ONCE 24u
 
 /* The longest piece of work between two samples: configuring the sensor, or a HELLO in a flood of bytes. */
@@ -17,107 +15,12 @@
 #define N_SAMPLES_UNTIL_WORK_AT_LAST 32u
 /* From here on the node waits for the instant. */
 #define WAIT_US 60
+/* A sensor without a conversion for so long has stopped. */
+#define SILENT_US 16000
 
 static uint32_t now_us(const fm_node *node)
 {
     return node->port->now_us(node->port->context);
-}
-
-static bool transmit(fm_node *node, const uint8_t *bytes, uint8_t n)
-{
-    if (n != 0 && node->port->line_write(node->port->context, bytes, n)) {
-        return true;
-    }
-    fm_fault_count(&node->faults.n_transmit_stalls, 1);
-    fm_fault_latch(&node->faults, FM_FAULT_TRANSMIT_STALLED);
-    return false;
-}
-
-/* Sends the samples that wait for their frame to fill. */
-static void flush(fm_node *node)
-{
-    const uint8_t n_samples = node->batch.n_samples;
-    if (n_samples == 0) {
-        return;
-    }
-    const uint8_t n_bytes = fm_batch_end(&node->batch);
-    if (!transmit(node, node->bytes, n_bytes)) {
-        node->n_dropped += n_samples;
-    }
-}
-
-/* Begins a frame other than SAMPLES; the samples before it go before it. */
-static void begin(fm_node *node, fm_encoder *encoder, uint8_t type)
-{
-    flush(node);
-    fm_encoder_begin(encoder, node->bytes + 1, (uint8_t)FM_BATCH_BYTES, type, node->sequence++, now_us(node));
-}
-
-static void send(fm_node *node, fm_encoder *encoder)
-{
-    const uint8_t n = fm_encoder_end(encoder);
-    if (node->settings.is_text) {
-        node->bytes[0] = 0; /* ends the text before it */
-        (void)transmit(node, node->bytes, (uint8_t)(n + 1u));
-    } else {
-        (void)transmit(node, node->bytes + 1, n);
-    }
-}
-
-static void send_hello(fm_node *node)
-{
-    fm_encoder encoder;
-    const char *board = node->port->board;
-    begin(node, &encoder, FM_FRAME_HELLO);
-    fm_encoder_u8(&encoder, FORMAT_VERSION);
-    fm_encoder_u8(&encoder, FM_FIRMWARE_MAJOR);
-    fm_encoder_u8(&encoder, FM_FIRMWARE_MINOR);
-    fm_encoder_u8(&encoder, FM_FIRMWARE_PATCH);
-    for (uint8_t i = 0; i < N_BOARD_BYTES; i++) {
-        fm_encoder_u8(&encoder, (uint8_t)*board);
-        if (*board != '\0') {
-            board++;
-        }
-    }
-    for (uint8_t i = 0; i < FM_BOARD_ID_BYTES; i++) {
-        fm_encoder_u8(&encoder, node->settings.board_id[i]);
-    }
-    fm_encoder_u8(&encoder, node->sensor.who_am_i);
-    fm_encoder_u8(&encoder, node->settings.sensor.accel_full_scale_g);
-    fm_encoder_u16(&encoder, node->settings.sensor.gyro_full_scale_dps);
-    fm_encoder_u32(&encoder, node->settings.sensor.period_us);
-    for (uint8_t axis = 1; axis <= FM_N_AXES; axis++) {
-        fm_encoder_u8(&encoder, axis);
-    }
-    fm_encoder_u8(&encoder, node->port->reset_cause);
-    send(node, &encoder);
-    node->announced_who_am_i = node->sensor.who_am_i;
-    node->has_announced = true;
-}
-
-static void send_status(fm_node *node)
-{
-    fm_encoder encoder;
-    begin(node, &encoder, FM_FRAME_STATUS);
-    fm_encoder_u16(&encoder, node->faults.latched);
-    fm_encoder_u32(&encoder, node->n_samples);
-    fm_encoder_u32(&encoder, node->n_dropped);
-    fm_encoder_u16(&encoder, node->faults.n_sensor_errors);
-    fm_encoder_u16(&encoder, node->faults.n_bad_commands);
-    fm_encoder_u16(&encoder, node->faults.n_transmit_stalls);
-    fm_encoder_u16(&encoder, (uint16_t)node->temperature_lsb);
-    fm_encoder_u8(&encoder, node->settings.is_streaming ? STREAMING_FLAG : 0);
-    send(node, &encoder);
-}
-
-static void send_result(fm_node *node, const fm_host_frame *frame, fm_result_code code)
-{
-    fm_encoder encoder;
-    begin(node, &encoder, FM_FRAME_RESULT);
-    fm_encoder_u8(&encoder, frame->type);
-    fm_encoder_u16(&encoder, frame->sequence);
-    fm_encoder_u8(&encoder, (uint8_t)code);
-    send(node, &encoder);
 }
 
 static uint16_t fault_of(fm_sensor_result result)
@@ -130,6 +33,8 @@ static uint16_t fault_of(fm_sensor_result result)
         return FM_FAULT_SENSOR_WRONG;
     case FM_SENSOR_STUCK:
         return FM_FAULT_BUS_STUCK;
+    case FM_SENSOR_OVERFLOW:
+        return FM_FAULT_FIFO_OVERFLOW;
     case FM_SENSOR_OK:
     case FM_SENSOR_NOT_DUE:
         break;
@@ -137,28 +42,35 @@ static uint16_t fault_of(fm_sensor_result result)
     return 0;
 }
 
-static void keep(fm_node *node, uint32_t index, uint32_t t_us, const fm_reading *reading)
+static void keep(fm_node *node, uint32_t index, uint32_t t_us, const int16_t *counts)
 {
     const uint16_t period_us = node->sampler.period_us;
     node->n_samples++;
-    node->temperature_lsb = reading->temperature_lsb;
     if (node->settings.is_text) {
-        const uint8_t n = fm_text_line((char *)node->bytes, reading->counts);
-        if (!transmit(node, node->bytes, n)) {
+        const uint8_t n = fm_text_line((char *)node->bytes, counts);
+        if (!fm_report_transmit(node, node->bytes, n)) {
             node->n_dropped++;
         }
         return;
     }
     if (node->batch.n_samples != 0 && !fm_batch_continues(&node->batch, index, t_us)) {
-        flush(node);
+        fm_report_flush(node);
     }
     if (node->batch.n_samples == 0) {
         fm_batch_begin(&node->batch, node->bytes, node->sequence++, index, t_us, period_us);
     }
-    fm_batch_append(&node->batch, reading->counts);
+    fm_batch_append(&node->batch, counts);
     if (node->batch.n_samples >= fm_batch_size(period_us)) {
-        flush(node);
+        fm_report_flush(node);
     }
+}
+
+/* No reading came of this instant. */
+static void miss(fm_node *node, fm_sensor_result result)
+{
+    fm_report_flush(node);
+    fm_fault_count(&node->faults.n_sensor_errors, 1);
+    fm_fault_latch(&node->faults, fault_of(result));
 }
 
 static void sample(fm_node *node)
@@ -179,13 +91,74 @@ static void sample(fm_node *node)
         fm_fault_latch(&node->faults, FM_FAULT_SAMPLES_LATE);
     }
     if (result == FM_SENSOR_OK) {
-        keep(node, index, t_us, &reading);
+        node->temperature_lsb = reading.temperature_lsb;
+        keep(node, index, t_us, reading.counts);
         return;
     }
-    flush(node);
     if (node->settings.is_streaming) {
-        fm_fault_count(&node->faults.n_sensor_errors, 1);
-        fm_fault_latch(&node->faults, fault_of(result));
+        miss(node, result);
+    } else {
+        fm_report_flush(node);
+    }
+}
+
+static bool is_following(const fm_node *node)
+{
+    return node->settings.is_streaming && fm_mpu6050_has_fifo(&node->sensor);
+}
+
+/* Microseconds until the node has to turn to the sensor. */
+static int32_t slack_us(const fm_node *node)
+{
+    int32_t slack = fm_sampler_slack_us(&node->sampler, now_us(node));
+    if (is_following(node)) {
+        slack += (int32_t)fm_follower_look_us(&node->follower) - node->follower.lead_us;
+    }
+    return slack;
+}
+
+/* The sensor's own pace: takes what it has converted since out of its FIFO, at most a burst at once. */
+static void follow(fm_node *node)
+{
+    int16_t counts[FM_FIFO_BURST][FM_N_AXES];
+    uint8_t n_waiting = 0;
+    uint8_t n = 0;
+    while (slack_us(node) > 0) {
+    }
+    const uint32_t start_us = now_us(node);
+    fm_sensor_result result = fm_mpu6050_count(&node->sensor, &n_waiting, start_us);
+    const uint32_t end_us = now_us(node);
+    if (result == FM_SENSOR_NOT_DUE) {
+        return;
+    }
+    if (result == FM_SENSOR_OK && n_waiting == 0) {
+        if (fm_sampler_slack_us(&node->sampler, end_us) > -SILENT_US) {
+            return;
+        }
+        result = fm_mpu6050_give_up(&node->sensor, end_us);
+    }
+    if (result == FM_SENSOR_OK) {
+        n = n_waiting < FM_FIFO_BURST ? n_waiting : FM_FIFO_BURST;
+        result = fm_mpu6050_drain(&node->sensor, counts, n, end_us);
+    }
+    if (result != FM_SENSOR_OK) {
+        miss(node, result);
+        if (!is_following(node)) {
+            fm_follower_lose(&node->follower, &node->sampler, end_us);
+        } else if (n != 0 || result == FM_SENSOR_OVERFLOW) {
+            /* The FIFO was emptied; of the last conversions before that, by a grid that may be off, some
+             * may be in it. */
+            fm_follower_lose(&node->follower, &node->sampler, end_us - 2u * FM_FIFO_PERIOD_US);
+        }
+        return;
+    }
+    /* Of the transfer's 48 bits the sensor counts after 29. */
+    fm_follower_see(&node->follower, &node->sampler, n_waiting, start_us + (((end_us - start_us) * 5u) >> 3));
+    for (uint8_t i = 0; i < n; i++) {
+        if (node->follower.n_to_learn == 0) {
+            keep(node, node->sampler.next_index, node->sampler.due_us, counts[i]);
+        }
+        fm_follower_pass(&node->follower, &node->sampler);
     }
 }
 
@@ -199,10 +172,13 @@ static bool tend_sensor(fm_node *node)
     /* The grid begins when the sensor is ready, or when it is known that it is not. */
     if (!node->is_pacing && (node->sensor.state == FM_SENSOR_RUNNING || result < 0)) {
         fm_sampler_start(&node->sampler, node->settings.sensor.period_us, now_us(node));
+        fm_follower_start(&node->follower, true);
         node->is_pacing = true;
+    } else if (node->sensor.state == FM_SENSOR_RUNNING) {
+        fm_follower_start(&node->follower, false);
     }
     if (!node->has_announced || node->announced_who_am_i != node->sensor.who_am_i) {
-        send_hello(node);
+        fm_report_hello(node);
     }
     return true;
 }
@@ -224,10 +200,20 @@ static bool is_same(const fm_sensor_settings *one, const fm_sensor_settings *oth
            one->accel_full_scale_g == other->accel_full_scale_g;
 }
 
+/* Nobody has emptied the FIFO while there was no stream. */
+static void resume(fm_node *node, bool was_streaming)
+{
+    if (!was_streaming && is_following(node)) {
+        (void)fm_mpu6050_restart_fifo(&node->sensor, now_us(node));
+        fm_follower_start(&node->follower, false);
+    }
+}
+
 static void obey(fm_node *node, const fm_host_frame *frame)
 {
     const fm_sensor_settings before = node->settings.sensor;
-    flush(node); /* what was measured before the command goes as it was then */
+    const bool was_streaming = node->settings.is_streaming;
+    fm_report_flush(node); /* what was measured before the command goes as it was then */
     const fm_result_code code = fm_command_obey(&node->settings, frame, node->port->min_period_us);
     if (code != FM_RESULT_OK) {
         fm_fault_count(&node->faults.n_bad_commands, 1);
@@ -235,7 +221,7 @@ static void obey(fm_node *node, const fm_host_frame *frame)
     if (code == FM_RESULT_NO_COMMAND) {
         return;
     }
-    send_result(node, frame, code);
+    fm_report_result(node, frame, code);
     if (code != FM_RESULT_OK) {
         return;
     }
@@ -244,7 +230,9 @@ static void obey(fm_node *node, const fm_host_frame *frame)
         node->owed = FM_FRAME_STATUS;
         return;
     case FM_COMMAND_SET_TEXT_MODE:
+        return;
     case FM_COMMAND_SET_STREAMING:
+        resume(node, was_streaming);
         return;
     case FM_COMMAND_SET_BOARD_ID:
         node->n_stored = 0;
@@ -298,9 +286,9 @@ static void store(fm_node *node)
 static void pay(fm_node *node)
 {
     if (node->owed == FM_FRAME_HELLO) {
-        send_hello(node);
+        fm_report_hello(node);
     } else {
-        send_status(node);
+        fm_report_status(node);
     }
     node->owed = 0;
 }
@@ -312,8 +300,11 @@ static void work(fm_node *node)
         pay(node);
     } else if (now_us(node) - node->status_since_us >= STATUS_PERIOD_US) {
         node->status_since_us += STATUS_PERIOD_US;
+        if (is_following(node)) {
+            fm_mpu6050_read_temperature(&node->sensor, &node->temperature_lsb);
+        }
         if (!node->settings.is_text) {
-            send_status(node);
+            fm_report_status(node);
         }
     } else if (tend_sensor(node) || receive(node)) {
         return;
@@ -349,15 +340,19 @@ void fm_node_start(fm_node *node, const fm_port *port)
 void fm_node_poll(fm_node *node)
 {
     if (node->is_pacing) {
-        const int32_t slack_us = fm_sampler_slack_us(&node->sampler, now_us(node));
-        if (slack_us <= WAIT_US && node->n_since_work < N_SAMPLES_UNTIL_WORK_AT_LAST) {
-            sample(node);
+        const int32_t slack = slack_us(node);
+        if (slack <= WAIT_US && node->n_since_work < N_SAMPLES_UNTIL_WORK_AT_LAST) {
+            if (is_following(node)) {
+                follow(node);
+            } else {
+                sample(node);
+            }
             node->n_since_work++;
             return;
         }
         /* Where no sample leaves that much, each fourth lets something else delay the next; and a node that
          * is always late listens at last. */
-        if (slack_us < LONGEST_WORK_US && node->n_since_work < N_SAMPLES_UNTIL_WORK) {
+        if (slack < LONGEST_WORK_US && node->n_since_work < N_SAMPLES_UNTIL_WORK) {
             return;
         }
     }

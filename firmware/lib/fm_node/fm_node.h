@@ -12,6 +12,7 @@
 
 #include "fm_command.h"
 #include "fm_fault.h"
+#include "fm_follower.h"
 #include "fm_frame.h"
 #include "fm_mpu6050.h"
 #include "fm_port.h"
@@ -28,6 +29,7 @@ typedef struct {
     fm_decoder decoder;
     fm_mpu6050 sensor;
     fm_sampler sampler;
+    fm_follower follower;
     fm_batch batch;
     uint32_t n_samples;
     uint32_t n_dropped;

@@ -53,14 +53,19 @@ static uint64_t period_cycles(const fm_mpu_t *mpu)
     return (uint64_t)mpu->cycles_per_us * output_us * (1u + mpu->registers[SMPLRT_DIV]);
 }
 
+enum { MILLION = 1000000 };
+
 static uint64_t n_taken(const fm_mpu_t *mpu, uint64_t now)
 {
-    return is_awake(mpu) ? (now - mpu->epoch) / period_cycles(mpu) : 0;
+    const uint64_t rate_ppm = (uint64_t)(MILLION + mpu->clock_error_ppm);
+    return is_awake(mpu) ? (now - mpu->epoch) * rate_ppm / (period_cycles(mpu) * MILLION) : 0;
 }
 
+/* The first cycle at which n_taken is n. */
 static uint64_t instant(const fm_mpu_t *mpu, uint64_t n)
 {
-    return mpu->epoch + n * period_cycles(mpu);
+    const uint64_t rate_ppm = (uint64_t)(MILLION + mpu->clock_error_ppm);
+    return mpu->epoch + (n * period_cycles(mpu) * MILLION + rate_ppm - 1) / rate_ppm;
 }
 
 static void restart_sampling(fm_mpu_t *mpu, uint64_t now)
@@ -178,6 +183,19 @@ void fm_mpu_power_on(fm_mpu_t *mpu, uint64_t now)
     mpu->is_pointer_next = true;
     mpu->pointer = 0;
     restart_sampling(mpu, now);
+}
+
+void fm_mpu_set_clock_error(fm_mpu_t *mpu, int32_t ppm, uint64_t now)
+{
+    mpu->clock_error_ppm = ppm;
+    restart_sampling(mpu, now);
+}
+
+void fm_mpu_litter_fifo(fm_mpu_t *mpu, uint32_t n)
+{
+    while (n-- > 0) {
+        push(mpu, 0xEE);
+    }
 }
 
 bool fm_mpu_address(fm_mpu_t *mpu, uint8_t address_byte, uint64_t now)

@@ -3,7 +3,7 @@
 
 /* An MPU6050 at its registers: it samples on instants of its own and is asked for what it felt only when
  * that is read. "RM" is the register map RM-MPU-6000A-00 revision 4.2. Time is the board's CPU cycles,
- * which never go back; the sensor's own clock is taken to be exact. */
+ * which never go back; the sensor's own clock may be off them. */
 
 #ifndef FM_MPU6050_H
 #define FM_MPU6050_H
@@ -24,6 +24,7 @@ typedef void (*fm_mpu_feel_t)(void *context, uint16_t n, const uint64_t *cycles,
 
 typedef struct {
     uint32_t cycles_per_us;
+    int32_t clock_error_ppm; /* the sensor's clock is so much faster than it says */
     fm_mpu_feel_t feel;
     void *context;
     uint8_t registers[FM_MPU_N_REGISTERS];
@@ -51,6 +52,12 @@ void fm_mpu_power_on(fm_mpu_t *mpu, uint64_t now);
 bool fm_mpu_address(fm_mpu_t *mpu, uint8_t address_byte, uint64_t now);
 bool fm_mpu_write(fm_mpu_t *mpu, uint8_t byte, uint64_t now);
 uint8_t fm_mpu_read(fm_mpu_t *mpu, uint64_t now);
+
+/* Let the sensor's clock be off from now on; what it has converted since it was last read is lost. */
+void fm_mpu_set_clock_error(fm_mpu_t *mpu, int32_t ppm, uint64_t now);
+
+/* Put so many bytes that are of no sample into the FIFO. Like all faults it feels nothing: nobody would answer. */
+void fm_mpu_litter_fifo(fm_mpu_t *mpu, uint32_t n);
 
 /* Whether the register that is read next is a reading's first byte. */
 bool fm_mpu_is_burst(const fm_mpu_t *mpu);

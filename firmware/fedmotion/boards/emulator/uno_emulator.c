@@ -48,6 +48,8 @@ enum {
     FAULT_HOLD_SDA = 4,
     FAULT_HOLD_SCL = 5,
     FAULT_WHO_AM_I = 6,
+    FAULT_SENSOR_CLOCK = 7,
+    FAULT_LITTER_FIFO = 8,
 };
 
 typedef struct {
@@ -202,6 +204,12 @@ static void set_fault(uint8_t fault, uint32_t argument)
         break;
     case FAULT_WHO_AM_I:
         board.mpu.who_am_i = (uint8_t)argument;
+        break;
+    case FAULT_SENSOR_CLOCK:
+        fm_mpu_set_clock_error(&board.mpu, (int32_t)argument, board.avr->cycle);
+        break;
+    case FAULT_LITTER_FIFO:
+        fm_mpu_litter_fifo(&board.mpu, argument);
         break;
     default:
         fprintf(stderr, "no fault has the number %d\n", fault);
