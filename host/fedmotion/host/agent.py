@@ -294,7 +294,7 @@ class Agent:
                 federation_id=self._invitation.federation_id,
                 written_unix_s=self._wall_clock(),
             )
-        except OSError as error:
+        except (OSError, ValueError) as error:
             _log.warning("round=%d the released model is used and cannot be kept: %s", model.round_id, error)
 
     def _next_events(self) -> list[AgentEvent]:
