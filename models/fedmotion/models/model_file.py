@@ -41,6 +41,7 @@ MAX_MODEL_FILE_BYTES = MAX_MESSAGE_BYTES + MAX_INDEX_BYTES
 _LENGTH = struct.Struct("<Q")
 _METADATA = "__metadata__"
 _ALIGNMENT_BYTES = 8
+_MAX_ERROR = 600
 
 _FOREIGN = (
     # Pickle protocols 2 to 5 begin so (Python's pickletools, PROTO); 0 and 1 have no mark.
@@ -133,6 +134,14 @@ def decode_model_file(data: bytes) -> StoredModel:
         In words: foreign, truncated, damaged, of a newer version, of a family that this program does not
         know, or with arrays that are not as specified or not finite.
     """
+    try:
+        return _decode(data)
+    except ValueError as error:
+        # It quotes the file, which may be anybody's: nothing of it is to steer a terminal.
+        raise ValueError("".join(c if c.isprintable() else "?" for c in str(error)[:_MAX_ERROR])) from None
+
+
+def _decode(data: bytes) -> StoredModel:
     index, body = _split(data)
     metadata, entries = _read_index(index)
     arrays_bytes = _join({name: bytes(raw) for name, raw in entries.items()}, body)
@@ -200,7 +209,7 @@ def _read_index(index: bytes) -> tuple[_Metadata, dict[str, msgspec.Raw]]:
     try:
         metadata = msgspec.convert(found, type=_Metadata)
     except msgspec.ValidationError as error:
-        raise ValueError(f"the model file's metadata break a rule: {str(error)[:300]}") from None
+        raise ValueError(f"the model file's metadata break a rule: {error}") from None
     written = {_METADATA: _json_object(found), **{name: bytes(raw) for name, raw in entries.items()}}
     if _index(written) != index or msgspec.to_builtins(metadata) != found:
         raise ValueError(
