@@ -235,6 +235,18 @@ def test_known_gestures_find_each_of_the_48_mountings() -> None:
             assert fit.runner_up != fit.mounting
 
 
+def test_a_board_between_the_axes_is_found_by_small_turns() -> None:
+    template = some_samples(2, 20)
+    template[1] = -template[0]
+    # Short enough for margins that the search does not take for large enough already.
+    template *= np.float32(0.01)
+    score = likeness(template)
+    off = rodrigues(np.array([1.0, 2.0, -1.0]), 25)
+    fit = fit_to_gestures(score, Mounting((off @ X180).T).apply(template), np.array([0, 1]))
+    assert turn(fit.mounting.rotation @ (off @ X180).T)[1] < 10
+    assert turn(fit.mounting.rotation @ X180.T)[1] > 15
+
+
 def test_a_hand_that_is_told_is_not_tried_otherwise() -> None:
     template = some_samples(2, 20)
     mirrored = Mounting(np.eye(3), is_mirrored=True).apply(template)

@@ -21,6 +21,16 @@ def axis_rotations() -> tuple[NDArray[np.float64], ...]:
     return tuple(rotations)
 
 
+def about_axis(index: int, degrees: float) -> NDArray[np.float64]:
+    """Return the rotation by `degrees` about axis x, y or z (`index` 0 to 2), right-handed."""
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    i, j = (index + 1) % 3, (index + 2) % 3
+    rotation = np.eye(3)
+    rotation[i, i] = rotation[j, j] = cosine
+    rotation[i, j], rotation[j, i] = -sine, sine
+    return rotation
+
+
 def angle_deg(a: Vector, b: Vector) -> float:
     """Return the angle between two vectors, 0 to 180 degrees; exact also near both ends."""
     # Kahan 2006, "How futile are mindless assessments of roundoff", section 12.
