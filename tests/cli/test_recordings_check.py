@@ -1,6 +1,7 @@
 """`fedmotion recordings check`: what it says of files and profiles, draws, writes and exits with."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,37 +51,45 @@ def dirty(tmp_path: Path) -> Path:
     return write(tmp_path / "dirty.npz", list(takes.values()))
 
 
-def profile(folder: Path) -> Path:
-    """Make a profile of four recordings, the third with a stuck axis."""
-    with RecordingStore(folder / "recordings.sqlite", clock=lambda: 0.0) as store:
-        for trial, each in enumerate(list(clean_set().values())[:4]):
-            scales = (4 * 9.80665 / 32768, np.radians(500) / 32768)
-            counts = np.rint(each.samples / np.repeat(scales, 3)).astype(np.int16)
-            if trial == 2:
-                counts[:, 1] = -3000
-            store.add(
-                Recording(
-                    label=each.label,
-                    person=each.person,
-                    board_id=7,
-                    hand="right",
-                    mounting="wrist",
-                    start_us=300_000,
-                    stop_us=int(each.t_us[-1]) - 300_000,
-                    centre_us=800_000,
-                    accel_scale_mps2=scales[0],
-                    gyro_scale_radps=scales[1],
-                    t_us=each.t_us,
-                    counts=counts,
-                )
+def recordings_of_one() -> list[Recording]:
+    """Return four recordings, the third with a stuck axis."""
+    scales = (4 * 9.80665 / 32768, np.radians(500) / 32768)
+    made = []
+    for trial, each in enumerate(list(clean_set().values())[:4]):
+        counts = np.rint(each.samples / np.repeat(scales, 3)).astype(np.int16)
+        if trial == 2:
+            counts[:, 1] = -3000
+        made.append(
+            Recording(
+                label=each.label,
+                person=each.person,
+                board_id=7,
+                hand="right",
+                mounting="wrist",
+                start_us=300_000,
+                stop_us=int(each.t_us[-1]) - 300_000,
+                centre_us=800_000,
+                accel_scale_mps2=scales[0],
+                gyro_scale_radps=scales[1],
+                t_us=each.t_us,
+                counts=counts,
             )
+        )
+    return made
+
+
+def profile(folder: Path) -> Path:
+    """Make a profile of these recordings."""
+    with RecordingStore(folder / "recordings.sqlite", clock=lambda: 0.0) as store:
+        for recording in recordings_of_one():
+            store.add(recording)
     return folder
 
 
 def test_a_clean_file_ends_with_status_0(clean: Path) -> None:
     done = run(clean)
     assert done.exit_code == 0, done.output
-    assert "clean.npz: 45 takes of 3 labels by 3 people" in done.output
+    assert "clean.npz: takes 45, labels 3, people 3" in done.output
     assert "nothing wrong found" in done.output
 
 
@@ -186,3 +195,20 @@ def test_every_example_of_the_help_is_understood(tmp_path: Path, monkeypatch: py
     assert len(examples) == 3
     for words in examples:
         recordings.check.make_context("check", list(words))
+
+
+def test_record_says_at_once_which_take_to_repeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def record_takes(*_: object, on_take: Callable[[Recording, int], object], **__: object) -> None:
+        for number, recording in enumerate(recordings_of_one(), start=1):
+            on_take(recording, number)
+
+    monkeypatch.setattr("fedmotion.cli.record.record_takes", record_takes)
+    words = ["record", "swipe_left", "--takes", "4", "--port", "none", "--profile", str(tmp_path / "ada")]
+    done = CliRunner().invoke(command, words)
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    position = next(index for index, line in enumerate(lines) if line.startswith("  3/4"))
+    assert lines[position + 1].startswith(
+        "  not to be trained on, repeat it: swipe_left of 1: ay never changes"
+    )
+    assert "1 of these takes will not be trained on: record as many more of swipe_left" in lines

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from synthetic_takes import RATE_HZ, clean_set, stroke, take
 
+from fedmotion.models import recording_check
 from fedmotion.models.recording_check import check, why_unusable
 from fedmotion.models.recording_findings import Finding
 from fedmotion.models.set_faults import is_one_edit
@@ -282,7 +283,7 @@ def test_exact_copies(label: str, person: str, said: str) -> None:
             "a rescaled copy",
         ),
     ],
-    ids=["shifted", "cut", "rescaled", "noisy"],
+    ids=["shifted", "cut", "rescaled", "rounded"],
 )
 def test_copies_that_were_shifted_cut_or_rescaled(
     change: Callable[[Floats], Floats], said: str, seed: int
@@ -326,3 +327,9 @@ def test_labels_that_differ_on_purpose_are_left_alone(other: str) -> None:
         for each in clean_set().values()
     ]
     assert check(takes) == []
+
+
+def test_more_takes_than_memory_is_meant_for_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording_check, "MAX_TAKES", 10)
+    with pytest.raises(ValueError, match="10 takes are compared at once at most, and here are more"):
+        check(clean_set().values())

@@ -179,7 +179,7 @@ def _show(
 ) -> None:
     labels, people = {take.label for take in takes}, {take.person for take in takes}
     console.print(
-        f"[bold]{escape(title)}[/]: {len(takes)} takes of {len(labels)} labels by {len(people)} people"
+        f"[bold]{escape(title)}[/]: takes {len(takes)}, labels {len(labels)}, people {len(people)}"
         + (f", {n_accepted} accepted" if n_accepted else "")
     )
     if not found:

@@ -1,6 +1,6 @@
 """Bad recordings found and named before anything is trained: each take by itself, then all beside each other.
 
-Takes are looked at once, in order, and only their signs are kept; a set of 100,000 takes needs 200 MB.
+Takes are looked at once, in order, and only their signs are kept, so that MAX_TAKES bounds the memory.
 """
 
 from collections.abc import Iterable
@@ -9,6 +9,9 @@ from fedmotion.models import set_faults, take_faults, take_likeness
 from fedmotion.models.recording_findings import WHAT_TO_DO, Finding
 from fedmotion.models.take_signs import Signs, signs
 from fedmotion.models.takes import Take
+
+MAX_TAKES = 100_000
+"""Half a gigabyte of signs."""
 
 _KINDS = list(WHAT_TO_DO)
 _SEVERITIES = ("unusable", "doubtful", "note")
@@ -21,7 +24,11 @@ class RecordingCheck:
         self.signs: list[Signs] = []
 
     def add(self, take: Take) -> None:
-        """Look at one take, whose samples are not kept."""
+        """Look at one take, whose samples are not kept; raises ValueError after MAX_TAKES."""
+        if len(self.signs) == MAX_TAKES:
+            raise ValueError(
+                f"{MAX_TAKES} takes are compared at once at most, and here are more: check them in parts"
+            )
         self.signs.append(signs(take))
 
     def findings(self) -> list[Finding]:

@@ -1,6 +1,6 @@
 """What one take shows of itself, in numbers of a fixed size: its samples need not be kept to compare takes.
 
-A set of any size is so judged in one pass: about two kilobytes a take stay in memory.
+A set of any size is so judged in one pass: some five kilobytes a take stay in memory.
 """
 
 import hashlib
@@ -75,7 +75,7 @@ class Signs:
     constant : axes that never change; repeated: most equal samples of all axes in a row
     spikes : axis, row and size in SI units
     sha256 : of all samples
-    sketch : up to N_SKETCH numbers of stretches of _STRETCH samples; takes that share stretches share some
+    sketch : up to N_SKETCH numbers of stretches of the movement; takes that share stretches share some
     curve : (N_POINTS, 6) float32, the movement over normalised time in SI units; None where there is none
     """
 
@@ -108,7 +108,7 @@ class Signs:
     repeated: int
     spikes: tuple[tuple[int, int, float], ...]
     sha256: bytes
-    sketch: frozenset[int]
+    sketch: NDArray[np.uint64]
     curve: NDArray[np.float32] | None
 
     @property
@@ -171,7 +171,7 @@ def signs(take: Take) -> Signs:
         repeated=int(longest_runs(repeats)[0]) + 1 if len(repeats) and repeats.any() else min(len(x), 1),
         spikes=_spikes(values, present),
         sha256=hashlib.sha256(np.ascontiguousarray(take.samples).tobytes()).digest(),
-        sketch=_sketch(take.samples),
+        sketch=_sketch(take.samples[is_sound][slice(*movement)]),
         curve=_curve(values, t_us, *movement),
     )
 
@@ -212,14 +212,15 @@ def _curve(
     return means
 
 
-def _sketch(samples: NDArray[np.float32]) -> frozenset[int]:
-    """Return the smallest hashes of all stretches of _STRETCH samples (Broder's minimum-wise sampling, 1997).
+def _sketch(samples: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """Return the smallest hashes of a movement's stretches of _STRETCH samples.
 
-    Sensors have noise, so that equal stretches are copies; where nothing changes there is none.
+    That is Broder's minimum-wise sampling ("On the resemblance and containment of documents", 1997). Sensors
+    have noise, so that equal stretches are copies; where nothing changes there is none.
     """
     n_stretches = len(samples) - _STRETCH + 1
     if n_stretches < 1:
-        return frozenset()
+        return np.empty(0, np.uint64)
     bits = np.ascontiguousarray(samples, dtype="<f4").view("<u4").astype(np.uint64)
     hashes = np.zeros(n_stretches, np.uint64)
     is_changing = np.zeros(n_stretches, dtype=bool)
@@ -230,7 +231,8 @@ def _sketch(samples: NDArray[np.float32]) -> frozenset[int]:
     # Sums of products order themselves by size; these two steps of splitmix64 make the order one of chance.
     hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     hashes ^= hashes >> np.uint64(27)
-    return frozenset(np.unique(hashes[is_changing])[:N_SKETCH].tolist())
+    # A copy: a slice would keep all hashes in memory.
+    return np.unique(hashes[is_changing])[:N_SKETCH].copy()
 
 
 def _rest(accel: NDArray[np.float64], t_us: NDArray[np.int64]) -> float:
