@@ -13,7 +13,18 @@ import pytest
 
 from fedmotion.cli.main import command as fedmotion
 
-COMMANDS = ("demo", "agent", "aggregator", "invite", "join", "record", "models", "recordings", "recognise", "sim-board")
+COMMANDS = (
+    "demo",
+    "agent",
+    "aggregator",
+    "invite",
+    "join",
+    "record",
+    "models",
+    "recordings",
+    "recognise",
+    "sim-board",
+)
 CONTEXT = click.Context(fedmotion)
 
 
