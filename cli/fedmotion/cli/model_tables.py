@@ -30,29 +30,31 @@ def console() -> Console:
 def _table(*columns: str, right: Iterable[str] = ()) -> Table:
     table = Table(box=SIMPLE_HEAD)
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left")
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     return table
 
 
 def show_rows(console: Console, rows: list[ModelRow]) -> None:
-    """Print what `list` found."""
-    table = _table(
-        "where", "federation", "lineage", "round", "family", "activities", "bytes", "sha256", "date (UTC)",
-        right=("round", "bytes"),
-    )  # fmt: skip
+    """Print what `list` found, a table for each lineage."""
+    tables: dict[str, Table] = {}
     for row in rows:
-        table.add_row(
+        heading = (
+            f"{row.federation}, lineage {row.lineage_id[:SHORT]}, {row.family}: {', '.join(row.activities)}"
+        )
+        if heading not in tables:
+            tables[heading] = _table(
+                "where", "round", "bytes", "sha256", "date (UTC)", right=("round", "bytes")
+            )
+        tables[heading].add_row(
             escape(row.where) + (" *" if row.is_released else ""),
-            row.federation,
-            row.lineage_id[:SHORT],
             str(row.round_id),
-            row.family,
-            escape(", ".join(row.activities)),
             str(row.n_bytes),
             row.sha256[:SHORT],
             row.date_utc[:16].replace("T", " "),
         )
-    console.print(table)
+    for heading, table in tables.items():
+        console.print(escape(heading))
+        console.print(table)
 
 
 def show_report(console: Console, report: ModelReport) -> None:
