@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fedmotion.host.released_model import LoadedModel, ReleasedModelFile, load_model, read_model_file
-from fedmotion.models.specification import Parameters, Specification, pca_svm
+from fedmotion.models.specification import SPECIFICATION_VERSION, Parameters, Specification, pca_svm
 from fedmotion.protocol.errors import MessageError
 
 FEDERATION_ID = UUID(int=11)
@@ -52,8 +52,8 @@ def test_what_does_not_fit_is_refused_in_words(
         "needs protocol 2, this program speaks 1: update": model_message(
             trained_parameters, protocol_version=2
         ),
-        "needs specifications of version 2, this program reads 1: update": model_message(
-            trained_parameters, specification_version=2
+        f"needs specifications of version {SPECIFICATION_VERSION + 1}, this program reads": model_message(
+            trained_parameters, specification_version=SPECIFICATION_VERSION + 1
         ),
         "not those that its SHA-256 names": model_message(trained_parameters, model_sha256=b"x" * 32),
         r"'coef' has shape \(3, 8\), got \(3, 7\)": model_message(shorter),
