@@ -13,7 +13,19 @@ import pytest
 
 from fedmotion.cli.main import command as fedmotion
 
-COMMANDS = ("demo", "agent", "aggregator", "invite", "join", "record", "recognise", "flash", "sim-board")
+COMMANDS = (
+    "demo",
+    "agent",
+    "aggregator",
+    "invite",
+    "join",
+    "record",
+    "models",
+    "recordings",
+    "recognise",
+    "flash",
+    "sim-board",
+)
 CONTEXT = click.Context(fedmotion)
 
 
@@ -46,7 +58,7 @@ def test_help_says_what_the_command_does_and_has_examples(
     assert "Examples:" in text
     assert len(examples(text)) >= 2
     described = [line for line in text.splitlines() if line.strip().startswith("--")]
-    assert described
+    assert described or isinstance(command(name), click.Group)
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])

@@ -48,7 +48,7 @@ def test_every_gesture_gives_one_decision_and_other_movement_none(
     for recognition, mark in zip(recognitions, gestures, strict=True):
         assert recognition.start_us < mark.stop_us
         assert recognition.stop_us > mark.start_us
-        assert recognition.margin > 0
+        assert 0.5 < recognition.probability <= 1
         assert recognition.round_id == 5
     assert (recogniser.n_by_activity["swipe_left"], recogniser.n_by_activity["swipe_right"]) == (10, 10)
     assert recogniser.n_by_activity["other"] >= 10

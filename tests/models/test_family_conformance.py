@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fedmotion.models import pca_svm as pca_svm_family
 from fedmotion.models import specification as specifications
-from fedmotion.models.family import Family, confusion, family
+from fedmotion.models.family import Family, confusion, decide, family
 from fedmotion.models.parameters import check_arrays, initial_parameters, select
 from fedmotion.models.specification import Array, Parameters, Specification
 from fedmotion.models.statistics import basis, merge, moments_from
@@ -203,8 +203,8 @@ def test_a_client_may_lack_classes(case: Case) -> None:
         is_here = np.isin(labels, present)
         trained = train(case, specification, parameters, windows[is_here], labels[is_here])
         check_arrays(trained, specification.of_role("trained"))
-        result = case.model.scores(specification, parameters | trained, windows[is_here])
-        decided = case.model.decide(specification, result)
+        result = case.model.probabilities(specification, parameters | trained, windows[is_here])
+        decided = decide(specification, result)
         # What is not there is not learned to be.
         assert np.isin(decided, [*present, specification.other_index]).mean() > 0.9
 
@@ -232,10 +232,28 @@ def test_scores_and_decisions_have_their_shapes(case: Case) -> None:
     parameters |= train(case, specification, parameters, windows, labels)
     for n_windows in (60, 1, 0):
         scores = case.model.scores(specification, parameters, windows[:n_windows])
-        decided = case.model.decide(specification, scores)
+        probabilities = case.model.probabilities(specification, parameters, windows[:n_windows])
+        decided = decide(specification, probabilities)
         assert (scores.shape, scores.dtype.name) == ((n_windows, 3), "float64")
+        assert (probabilities.shape, probabilities.dtype.name) == ((n_windows, 3), "float64")
         assert (decided.shape, decided.dtype.name) == ((n_windows,), "int64")
         assert np.isin(decided, [0, 1, 2]).all()
+
+
+@pytest.mark.parametrize("size", [0.0, 1.0, 1e3, 1e150, 1e308])
+def test_probabilities_are_some_whatever_the_parameters(case: Case, size: float) -> None:
+    specification = case.specify(THREE)
+    windows, _ = performed(specification)
+    parameters = case.start(specification, windows)
+    rng = np.random.default_rng(1)
+    for array in specification.of_role("trained"):
+        parameters[array.name] = (size * rng.uniform(-1, 1, array.shape)).astype(array.dtype)
+    probabilities = case.model.probabilities(specification, parameters, windows)
+    assert ((probabilities >= 0) & (probabilities <= 1)).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
+    decided = decide(specification, probabilities)
+    is_gesture = decided != specification.other_index
+    assert (probabilities.argmax(axis=1)[is_gesture] == decided[is_gesture]).all()
 
 
 def test_a_windows_scores_do_not_depend_on_its_company(case: Case) -> None:
@@ -253,13 +271,18 @@ def test_the_initial_model_recognises_nothing(case: Case, activities: tuple[str,
     specification = case.specify(activities)
     windows, _ = performed(specification)
     parameters = initial_parameters(specification)
-    decided = case.model.decide(specification, case.model.scores(specification, parameters, windows))
+    decided = decide(specification, case.model.probabilities(specification, parameters, windows))
     assert (decided == specification.other_index).all()
 
 
-def test_scores_that_are_no_numbers_decide_for_other(case: Case) -> None:
-    specification = case.specify(THREE)
-    assert case.model.decide(specification, np.full((2, 3), np.nan)).tolist() == [2, 2]
+def test_decisions_by_hand() -> None:
+    specification = specifications.pca_svm(("a", "other", "b"))
+    probabilities = np.array([[0.6, 0.1, 0.3], [0.2, 0.5, 0.3], [0.4, 0.4, 0.2], [0.1, 0.2, 0.7]])
+    assert decide(specification, probabilities).tolist() == [0, 1, 1, 2]
+
+
+def test_probabilities_that_are_no_numbers_decide_for_other() -> None:
+    assert decide(specifications.pca_svm(THREE), np.full((2, 3), np.nan)).tolist() == [2, 2]
 
 
 def test_moments_reach_the_aggregator_and_merge_to_those_of_all_windows(case: Case) -> None:
@@ -344,13 +367,13 @@ def test_recognising_imports_no_trainer(case: Case) -> None:
     name = case.specify(THREE).family
     program = (
         "import sys, numpy\n"
-        "from fedmotion.models.family import family\n"
+        "from fedmotion.models.family import decide, family\n"
         "from fedmotion.models.parameters import initial_parameters\n"
         "from fedmotion.models import specification\n"
         f"made = specification.{name}(('swipe', 'other'))\n"
         f"model = family({name!r})\n"
         "windows = numpy.zeros((2, made.window_length, 6), numpy.float32)\n"
-        "model.decide(made, model.scores(made, initial_parameters(made), windows))\n"
+        "decide(made, model.probabilities(made, initial_parameters(made), windows))\n"
         "print([name for name in ('sklearn', 'scipy', 'tensorflow') if name in sys.modules])\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

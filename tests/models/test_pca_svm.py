@@ -114,15 +114,6 @@ def test_steps_and_hinge_loss_are_told() -> None:
     assert (untrained.n_steps, untrained.metrics) == (0, {"hinge_loss": 1.0})
 
 
-def test_decisions_by_hand() -> None:
-    specification = specify(("a", "other", "b"))
-    scores = np.array(
-        [[1.0, -1.0, 0.5], [-0.1, -0.9, -0.2], [0.2, 0.9, -1.0], [-1.0, 0.3, 2.0], [0.0, -1.0, 0.0]]
-    )
-    # The last but three: no gesture convinces, though `other` convinces even less.
-    assert pca_svm.decide(specification, scores).tolist() == [0, 1, 1, 2, 1]
-
-
 def test_the_federated_average_of_one_client_is_its_local_training() -> None:
     specification = specify(("a", "b", "other"), n_components=6)
     data = drawn(specification)

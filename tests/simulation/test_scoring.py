@@ -6,7 +6,7 @@ MARKS = (LEFT, OTHER, RIGHT)
 
 
 def decision(activity: str, start_us: int, stop_us: int) -> Decision:
-    return Decision(activity, start_us, stop_us, margin=1.0)
+    return Decision(activity, start_us, stop_us, probability=1.0)
 
 
 def test_each_gesture_decided_once_and_rightly_is_correct() -> None:

@@ -42,6 +42,15 @@ class ModelReference:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptModel:
+    """A model that can still be read; `made_utc`, as SQLite writes it, is when its round closed."""
+
+    reference: ModelReference
+    n_bytes: int
+    made_utc: str
+
+
+@dataclass(frozen=True, slots=True)
 class Client:
     """A client that was invited; its password is here because the broker's accounts are made from it."""
 
@@ -130,6 +139,19 @@ class FederationStore(SqliteStore):
         with self._reading("a federation"):
             ((lineage, round_id, sha256),) = rows
             return None if lineage is None else ModelReference(UUID(bytes=lineage), round_id, sha256)
+
+    def kept_models(self) -> list[KeptModel]:
+        """Return all models that are kept, in the order of lineages and rounds."""
+        rows = self._execute(
+            "SELECT m.lineage_id, m.round_id, m.sha256, length(arrays), coalesce(closed_utc, l.created_utc)"
+            " FROM models m JOIN lineages l USING (lineage_id) LEFT JOIN rounds r USING (round_id)"
+            " ORDER BY l.number, m.round_id"
+        )
+        with self._reading("models"):
+            return [
+                KeptModel(ModelReference(UUID(bytes=lineage), round_id, sha256), n_bytes, made_utc)
+                for lineage, round_id, sha256, n_bytes, made_utc in rows
+            ]
 
     def arrays_of(self, model: ModelReference) -> bytes:
         """Return a kept model's arrays, encoded."""

@@ -58,7 +58,7 @@ ToldEvent = Recognition | Recording | LoadedModel | StreamCounters
 def _tell_people(event: ToldEvent) -> None:
     match event:
         case Recognition():
-            click.echo(f"{event.start_us / 1e6:9.2f} s  {event.activity}  (margin {event.margin:.2f})")
+            click.echo(f"{event.start_us / 1e6:9.2f} s  {event.activity}  ({event.probability:.0%})")
         case Recording():
             click.echo(f"recorded {event.label}, {(event.stop_us - event.start_us) / 1e6:.1f} s")
         case LoadedModel():

@@ -29,6 +29,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "invite": ("fedmotion.cli.invite", "Write the one file with which a client takes part."),
     "join": ("fedmotion.cli.join", "Take part in a federation with the file its owner sent."),
     "record": ("fedmotion.cli.record", "Record takes of one gesture."),
+    "models": ("fedmotion.cli.models", "List models, show and compare them, save one into a file."),
+    "recordings": ("fedmotion.cli.recordings", "Check recordings before they are trained on."),
     "recognise": ("fedmotion.cli.recognise", "Print each gesture as it is recognised."),
     "flash": ("fedmotion.cli.flash", "Write the firmware into an Arduino Uno or Nano."),
     "sim-board": ("fedmotion.cli.sim_board", "A board without hardware, on a port like a real one's."),

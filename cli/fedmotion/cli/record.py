@@ -11,6 +11,7 @@ from fedmotion.cli.agent_program import FINDING
 from fedmotion.cli.options import configuration_options, configure
 from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.profile import find_profile
+from fedmotion.host.recording_review import why_not_trained_on
 from fedmotion.host.recording_store import Recording, RecordingStore
 from fedmotion.host.take_recording import record_takes
 from fedmotion.models.statistics import MIN_WINDOWS
@@ -43,10 +44,15 @@ def command(label: str, takes: int, config: Path | None, **options: Any) -> None
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
     profile = find_profile(configuration.profile)
     profile.create()
+    unusable: list[str] = []
 
     def tell(recording: Recording, n_recorded: int) -> None:
         seconds = (recording.stop_us - recording.start_us) / 1e6
         click.echo(f"  {n_recorded}/{takes}  {label}, {seconds:.1f} s")
+        why = why_not_trained_on(recording)
+        if why:
+            unusable.append(why)
+            click.echo(f"  not to be trained on, repeat it: {why}", err=True)
 
     with RecordingStore(profile.recordings, clock=time.time) as store:
         click.echo(f"perform {label} {takes} times, resting a second in between (Ctrl-C ends)")
@@ -63,6 +69,9 @@ def command(label: str, takes: int, config: Path | None, **options: Any) -> None
         n_takes = sum(store.count_by_label().values())
         counts = ", ".join(f"{count} {name}" for name, count in store.count_by_label().items())
     click.echo(f"{profile.directory} holds {counts}")
+    if unusable:
+        click.echo(f"{len(unusable)} of these takes will not be trained on: record as many more of {label}")
+    n_takes -= len(unusable)
     if n_takes < MIN_WINDOWS:
         n_more = MIN_WINDOWS - n_takes
         click.echo(

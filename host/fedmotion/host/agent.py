@@ -121,6 +121,8 @@ class Agent:
         self.queue: queue.SimpleQueue[AgentEvent] = queue.SimpleQueue()
         self.n_store_errors = 0
         self._clock = clock
+        self._wall_clock = wall_clock
+        self._invitation = invitation
         self._on_recognition = on_recognition
         self._on_recording = on_recording
         self._on_released_model = on_released
@@ -254,10 +256,10 @@ class Agent:
     def _on_block(self, block: ImuBlock) -> None:
         for recognition in self.recogniser.feed(block):
             _log.debug(
-                "t=%.3f s recognised %s, margin %.2f, round=%d",
+                "t=%.3f s recognised %s, probability %.2f, round=%d",
                 recognition.start_us / 1e6,
                 recognition.activity,
-                recognition.margin,
+                recognition.probability,
                 recognition.round_id,
             )
             self._on_recognition(recognition)
@@ -275,20 +277,25 @@ class Agent:
             if is_new:
                 self._on_recording(recording)
 
-    def _on_released(self, model: LoadedModel, message: bytes) -> None:
+    def _on_released(self, model: LoadedModel) -> None:
         # Between two events no window is under decision: the next one meets the new model.
         self.recogniser.swap(model)
         # Elsewhere: neither the stream nor the round that is open by now waits for the disk.
-        self._submit(lambda: self._keep(model.round_id, message))
+        self._submit(lambda: self._keep(model))
         _log.debug("round=%d released model in use", model.round_id)
         self._start_board()
         self._on_released_model(model)
 
-    def _keep(self, round_id: int, message: bytes) -> None:
+    def _keep(self, model: LoadedModel) -> None:
         try:
-            self._released_file.write(message)
-        except OSError as error:
-            _log.warning("round=%d the released model is used and cannot be kept: %s", round_id, error)
+            self._released_file.write(
+                model,
+                federation=self._invitation.federation,
+                federation_id=self._invitation.federation_id,
+                written_unix_s=self._wall_clock(),
+            )
+        except (OSError, ValueError) as error:
+            _log.warning("round=%d the released model is used and cannot be kept: %s", model.round_id, error)
 
     def _next_events(self) -> list[AgentEvent]:
         """Return what waits, at most TICK_S from now; bytes that follow each other become one event."""

@@ -109,7 +109,7 @@ class FederatedClient:
     answer_round, submit, on_work_done
         How a round is answered, where that runs, and where its result is put, to come to `handle`.
     on_released
-        Takes each released model that fits, and its message.
+        Takes each released model that fits.
     takes_part
         Where false, it takes released models and nothing else, and does not show itself.
     """
@@ -125,7 +125,7 @@ class FederatedClient:
         answer_round: Callable[[Announcement, LoadedModel], Answer],
         submit: Submit,
         on_work_done: Callable[[WorkDone], object],
-        on_released: Callable[[LoadedModel, bytes], None],
+        on_released: Callable[[LoadedModel], None],
         resend_s: float,
         on_point: Callable[[Point], object],
         takes_part: bool = True,
@@ -384,4 +384,4 @@ class FederatedClient:
         except MessageError:
             self.counters["models_refused"] += 1
             raise
-        self._on_released(model, message)
+        self._on_released(model)

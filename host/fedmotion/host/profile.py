@@ -39,8 +39,8 @@ class Profile:
 
     @property
     def released_model(self) -> Path:
-        """The last released model, as its message."""
-        return self.directory / "released.model"
+        """The last released model, as a model file."""
+        return self.directory / "released.safetensors"
 
     @property
     def answered(self) -> Path:

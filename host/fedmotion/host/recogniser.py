@@ -7,7 +7,7 @@ import numpy as np
 
 from fedmotion.host.imu_stream import ImuBlock
 from fedmotion.host.released_model import LoadedModel
-from fedmotion.models.family import Family, family
+from fedmotion.models.family import Family, decide, family
 from fedmotion.models.windows import Window, WindowStream
 
 
@@ -15,13 +15,13 @@ from fedmotion.models.windows import Window, WindowStream
 class Recognition:
     """One gesture: when it was performed, in the board's time, and by which model it was recognised.
 
-    `margin` is the winning class's score less the runner-up's: the larger, the surer.
+    `probability` is the gesture's by that model, 0 to 1.
     """
 
     activity: str
     start_us: int
     stop_us: int
-    margin: float
+    probability: float
     round_id: int
 
 
@@ -71,24 +71,23 @@ class Recogniser:
         if not windows or self._model is None or self._family is None:
             return []
         specification = self._model.specification
-        scores = self._family.scores(
+        probabilities = self._family.probabilities(
             specification, self._model.parameters, np.stack([window.samples for window in windows])
         )
         recognitions: list[Recognition] = []
         for window, row, index in zip(
-            windows, scores, self._family.decide(specification, scores), strict=True
+            windows, probabilities, decide(specification, probabilities), strict=True
         ):
             activity = specification.activities[int(index)]
             self.n_by_activity[activity] += 1
             if index == specification.other_index:
                 continue
-            others = np.delete(row, int(index))
             recognitions.append(
                 Recognition(
                     activity=activity,
                     start_us=window.start_us,
                     stop_us=window.stop_us,
-                    margin=float(row[int(index)] - others.max()),
+                    probability=float(row[index]),
                     round_id=self._model.round_id,
                 )
             )

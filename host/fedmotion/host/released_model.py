@@ -2,12 +2,19 @@
 
 import hashlib
 import logging
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
 from fedmotion.broker.private_file import write_private
 from fedmotion.models.family import family
+from fedmotion.models.model_file import (
+    MAX_MODEL_FILE_BYTES,
+    StoredModel,
+    decode_model_file,
+    encode_model_file,
+)
 from fedmotion.models.parameters import check_arrays
 from fedmotion.models.specification import (
     SPECIFICATION_VERSION,
@@ -83,21 +90,84 @@ def load_model(
 
 
 class ReleasedModelFile:
-    """The last released model, so that a host without network recognises from its start."""
+    """The last released model as a model file, so that a host without network recognises from its start."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def write(self, message: bytes) -> None:
-        """Keep the whole `message`; after a crash the file holds the old one or the new one whole."""
-        write_private(self._path, message)
+    def write(
+        self, model: LoadedModel, *, federation: str, federation_id: UUID, written_unix_s: float
+    ) -> None:
+        """Keep `model`; after a crash the file holds the old one or the new one whole.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        ValueError
+            If it does not fit a model file, whose specification is shorter than a message may have it.
+        """
+        stored = StoredModel(
+            federation=federation,
+            federation_id=federation_id,
+            lineage_id=model.lineage_id,
+            round_id=model.round_id,
+            sha256=model.sha256,
+            specification=model.specification,
+            parameters=model.parameters,
+            written_utc=utc(written_unix_s),
+            written_by=this_program(),
+        )
+        write_private(self._path, encode_model_file(stored))
 
     def read(self, federation_id: UUID) -> LoadedModel | None:
         """Return the model that was kept; none where there is none or it is of no use, which is logged."""
         try:
-            return load_model(self._path.read_bytes(), federation_id=federation_id, purpose="released")
+            stored = read_model_file(self._path)
         except FileNotFoundError:
             return None
-        except (OSError, MessageError) as error:
-            _log.warning("path=%s the kept model is not used: %s", self._path, error)
+        except (OSError, ValueError) as error:
+            _log.warning("the kept model is not used: %s", error)
             return None
+        if stored.federation_id != federation_id:
+            _log.warning(
+                "the kept model is not used: %s is of federation %s, this client's is %s",
+                self._path,
+                stored.federation_id,
+                federation_id,
+            )
+            return None
+        return LoadedModel(
+            stored.lineage_id, stored.round_id, stored.sha256, stored.specification, stored.parameters
+        )
+
+
+def read_model_file(path: Path) -> StoredModel:
+    """Return the model in the file at `path`.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If it is no model file, or one that this program cannot use; see `decode_model_file`.
+    """
+    with path.open("rb") as file:
+        data = file.read(MAX_MODEL_FILE_BYTES + 1)
+    try:
+        return decode_model_file(data)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def utc(unix_s: float) -> str:
+    """Return a time as model files have it, in whole seconds; a clock that is not set yet gives 1970."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(unix_s))
+
+
+def this_program() -> str:
+    """Return this program's name and version."""
+    # Asks the installed packages, which takes longer than all the rest of a start that only reads.
+    from importlib.metadata import version  # noqa: PLC0415 - see above
+
+    return f"fedmotion {version('fedmotion')}"

@@ -24,6 +24,7 @@ from fedmotion.host.disclosure import (
     why_too_much_memory,
     why_too_much_work,
 )
+from fedmotion.host.recording_review import RecordingReview
 from fedmotion.host.recording_store import DamagedRecordingError, RecordingStore
 from fedmotion.host.released_model import LoadedModel
 from fedmotion.models.family import confusion, family
@@ -85,6 +86,7 @@ class Trainer:
         self._store = store
         self._client_id = client_id
         self._file = DisclosureFile(disclosed or store.path.with_name(FILE_NAME))
+        self._review = RecordingReview(store.path, client_id)
         self._cut_for: tuple[float, int] | None = None
         self._cuts: dict[int, _Cut] = {}
 
@@ -179,7 +181,7 @@ class Trainer:
             except DamagedRecordingError as error:
                 _log.warning("client=%s trains without one: %s", self._client_id, error)
                 continue
-            if recording is not None:
+            if recording is not None and self._review.is_trained_on(recording_id, recording):
                 window = window_at(
                     specification,
                     recording.t_us,

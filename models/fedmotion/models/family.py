@@ -51,8 +51,13 @@ class Family(Protocol):
     ) -> NDArray[np.float64]:
         """Return a score for each window and class, shape (n_windows, n_classes), larger is likelier."""
 
-    def decide(self, specification: Specification, scores: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return each window's class, shape (n_windows,); `other` where no gesture is convincing."""
+    def probabilities(
+        self, specification: Specification, parameters: Mapping[str, Array], windows: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Return how likely each window is of each class, shape (n_windows, n_classes).
+
+        Rows sum to 1 whatever the parameters; a row whose scores are no numbers is `other` for sure.
+        """
 
 
 def family(name: str) -> Family:
@@ -66,6 +71,25 @@ def family(name: str) -> Family:
     if name not in _MODULES:
         raise ValueError(f"a model family is one of {', '.join(_MODULES)}, got {name!r}")
     return cast(Family, import_module(_MODULES[name]))
+
+
+def decide(specification: Specification, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return each window's class, shape (n_windows,).
+
+    It is the most probable one; a gesture only where it is likelier than `other`, so that a model which
+    knows nothing recognises nothing.
+
+    Parameters
+    ----------
+    probabilities
+        Of a family, shape (n_windows, n_classes).
+    """
+    gestures = probabilities.copy()
+    other = specification.other_index
+    gestures[:, other] = -1.0
+    best = gestures.argmax(axis=1)
+    is_convincing = gestures.max(axis=1) > probabilities[:, other]
+    return np.where(is_convincing, best, other)
 
 
 def confusion(
@@ -83,7 +107,7 @@ def confusion(
         If the windows or labels are not what every family takes.
     """
     check_windows(specification, windows, labels)
-    decided = model.decide(specification, model.scores(specification, parameters, windows))
+    decided = decide(specification, model.probabilities(specification, parameters, windows))
     counts = np.zeros((specification.n_classes, specification.n_classes), np.int64)
     np.add.at(counts, (labels, decided), 1)
     return counts

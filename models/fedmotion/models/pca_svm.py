@@ -20,6 +20,8 @@ from fedmotion.protocol.messages import TrainSettings
 _ALPHA = 1e-3
 """L2 regularisation, chosen on training people only."""
 
+_LARGEST_MARGIN = 1e300
+
 
 def moments(specification: Specification, windows: NDArray[np.float32]) -> Moments:
     """Return the moments of the windows' features."""
@@ -89,11 +91,21 @@ def scores(
     return margins
 
 
-def decide(specification: Specification, scores: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the class of the largest margin; `other` where no gesture's margin is positive."""
-    gestures = np.delete(scores, specification.other_index, axis=1)
-    is_convincing = gestures.max(axis=1) > 0
-    return np.where(is_convincing, scores.argmax(axis=1), specification.other_index)
+def probabilities(
+    specification: Specification, parameters: Mapping[str, Array], windows: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return the softmax of the margins, with a margin of 0 for "none of them", which is `other` too."""
+    with np.errstate(all="ignore"):
+        margins = scores(specification, parameters, windows)
+    # A hostile model's may overflow: where one is no number, it is none of them.
+    margins[~np.isfinite(margins).all(axis=1)] = -_LARGEST_MARGIN
+    margins = margins.clip(-_LARGEST_MARGIN, _LARGEST_MARGIN)
+    exponents = np.concatenate([margins, np.zeros((len(margins), 1))], axis=1)
+    likely = np.exp(exponents - exponents.max(axis=1, keepdims=True))
+    likely[:, specification.other_index] += likely[:, -1]
+    likely = likely[:, :-1]
+    shares: NDArray[np.float64] = likely / likely.sum(axis=1, keepdims=True)
+    return shares
 
 
 class _Svm:

@@ -14,7 +14,7 @@ class Decision:
     activity: str
     start_us: int
     stop_us: int
-    margin: float
+    probability: float
 
 
 @dataclass(frozen=True, slots=True)
