@@ -182,7 +182,9 @@ class Stage:
         decisions: list[Decision] = []
         while (event := json.loads(agent.require_line(_QUIET_S)))["event"] != "lost":
             if event["event"] == "recognised":
-                decision = Decision(event["activity"], event["start_us"], event["stop_us"], event["probability"])
+                decision = Decision(
+                    event["activity"], event["start_us"], event["stop_us"], event["probability"]
+                )
                 decisions.append(decision)
                 (index,) = match(script.marks, [decision])
                 self._watch.on_decision(decision, "rest" if index is None else script.marks[index].label)
