@@ -94,16 +94,18 @@ def scores(
 def probabilities(
     specification: Specification, parameters: Mapping[str, Array], windows: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Return the softmax of the margins, with a margin of 0 for "none of them", which is `other` too."""
+    """Return the softmax of the margins, where that of `other` is at least 0.
+
+    So a gesture is likelier than `other` just where its margin is positive and above that of `other`.
+    """
     with np.errstate(all="ignore"):
         margins = scores(specification, parameters, windows)
-    # A hostile model's may overflow: where one is no number, it is none of them.
+    # A hostile model's may overflow: where one is no number, it is no gesture.
     margins[~np.isfinite(margins).all(axis=1)] = -_LARGEST_MARGIN
     margins = margins.clip(-_LARGEST_MARGIN, _LARGEST_MARGIN)
-    exponents = np.concatenate([margins, np.zeros((len(margins), 1))], axis=1)
-    likely = np.exp(exponents - exponents.max(axis=1, keepdims=True))
-    likely[:, specification.other_index] += likely[:, -1]
-    likely = likely[:, :-1]
+    other = margins[:, specification.other_index]
+    np.maximum(other, 0.0, out=other)
+    likely = np.exp(margins - margins.max(axis=1, keepdims=True))
     shares: NDArray[np.float64] = likely / likely.sum(axis=1, keepdims=True)
     return shares
 
