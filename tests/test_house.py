@@ -31,7 +31,11 @@ MAX_LINES = 400
 
 DOORS = {
     "serial": {"fedmotion.host.serial_port"},
-    "matplotlib": {"fedmotion.simulation.picture", "fedmotion.host.recording_picture"},
+    "matplotlib": {
+        "fedmotion.simulation.picture",
+        "fedmotion.simulation.evaluation.pictures",
+        "fedmotion.host.recording_picture",
+    },
     "sklearn": {"fedmotion.models.pca_svm"},
     "sqlite3": {"fedmotion.delivery.sqlite_store"},
     **{

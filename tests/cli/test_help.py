@@ -24,6 +24,7 @@ COMMANDS = (
     "recordings",
     "recognise",
     "flash",
+    "evaluate",
     "sim-board",
 )
 CONTEXT = click.Context(fedmotion)

@@ -33,6 +33,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "recordings": ("fedmotion.cli.recordings", "Check recordings before they are trained on."),
     "recognise": ("fedmotion.cli.recognise", "Print each gesture as it is recognised."),
     "flash": ("fedmotion.cli.flash", "Write the firmware into an Arduino Uno or Nano."),
+    "evaluate": (
+        "fedmotion.cli.evaluate",
+        "What federation buys on recordings: alone, federated, personalised, pooled.",
+    ),
     "sim-board": ("fedmotion.cli.sim_board", "A board without hardware, on a port like a real one's."),
 }
 

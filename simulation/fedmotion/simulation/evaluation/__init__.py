@@ -1,0 +1,1 @@
+"""What federation buys on recorded people: leave one person out, alone against federated against pooled."""
