@@ -1,0 +1,61 @@
+"""A board that is watched: its line, its trace, and the gestures that a model finds in it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedmotion.host.board_line import BoardLine
+from fedmotion.host.imu_stream import StreamCounters
+from fedmotion.host.plot.trace import Span, Trace
+from fedmotion.host.recogniser import Recogniser
+from fedmotion.host.released_model import LoadedModel
+from fedmotion.host.serial_port import Lost, SerialEvent
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What one event brought: new rows of the trace, each (n,) and (n, 6), and gestures that ended."""
+
+    rows: tuple[tuple[NDArray[np.float64], NDArray[np.float32]], ...] = ()
+    spans: tuple[Span, ...] = ()
+
+
+class LiveBoard:
+    """Takes a line's events into a trace; `model`, where there is one, names the gestures."""
+
+    def __init__(self, line: BoardLine, trace: Trace, model: LoadedModel | None = None) -> None:
+        self.trace = trace
+        self._line = line
+        self._recogniser = Recogniser()
+        if model is not None:
+            self._recogniser.swap(model)
+
+    @property
+    def counters(self) -> StreamCounters:
+        """What the stream has seen so far."""
+        return self._line.stream.counters
+
+    @property
+    def trouble(self) -> str:
+        """What a person should know of the line and the board, in words; empty where all is well."""
+        if not self._line.is_open:
+            return self._line.last_reason or "the port is not open yet"
+        if self._line.stream.complaint:
+            return self._line.stream.complaint
+        return f"the board reports: {self._line.reported}" if self._line.reported else ""
+
+    def handle(self, event: SerialEvent, now_s: float) -> News:
+        """Take one event of the line."""
+        rows: list[tuple[NDArray[np.float64], NDArray[np.float32]]] = []
+        spans: list[Span] = []
+        for block in self._line.handle(event, now_s):
+            rows.append(self.trace.add(block, now_s))
+            spans += [self.trace.mark(each) for each in self._recogniser.feed(block)]
+        if isinstance(event, Lost):
+            spans += [self.trace.mark(each) for each in self._recogniser.flush()]
+        return News(tuple(rows), tuple(spans))
+
+    def tick(self, now_s: float) -> None:
+        """Do what is due by the clock; wanted a few times a second."""
+        self._line.tick(now_s)
