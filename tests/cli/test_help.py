@@ -23,6 +23,7 @@ COMMANDS = (
     "models",
     "recordings",
     "recognise",
+    "ports",
     "flash",
     "evaluate",
     "sim-board",
@@ -76,8 +77,9 @@ def test_every_example_is_a_command_line_that_is_understood(
     assert found
     for word, *arguments in found:
         if name:
-            # The epilogs of sim-board and flash go on with the command that comes next.
-            assert word == name or (name, word) in {("sim-board", "record"), ("flash", "record")}
+            # Some epilogs go on with the command that comes next.
+            next_commands = {("sim-board", "record"), ("flash", "record"), ("ports", "doctor")}
+            assert word == name or (name, word) in next_commands
         command(word).make_context(word, list(arguments))
 
 

@@ -32,6 +32,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "models": ("fedmotion.cli.models", "List models, show and compare them, save one into a file."),
     "recordings": ("fedmotion.cli.recordings", "Check recordings before they are trained on."),
     "recognise": ("fedmotion.cli.recognise", "Print each gesture as it is recognised."),
+    "ports": ("fedmotion.cli.ports", "List the boards that are connected, and what runs on them."),
     "flash": ("fedmotion.cli.flash", "Write the firmware into an Arduino Uno or Nano."),
     "evaluate": (
         "fedmotion.cli.evaluate",

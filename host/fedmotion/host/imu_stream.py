@@ -10,7 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmotion.protocol.serial_frames import N_AXES, Command, Hello, Result, Samples, Status
+from fedmotion.protocol.serial_frames import (
+    FORMAT_VERSION,
+    N_AXES,
+    Command,
+    Hello,
+    Result,
+    Samples,
+    Status,
+)
 from fedmotion.protocol.serial_framing import DELIMITER, Frame, FrameDecoder, encode_frame
 from fedmotion.protocol.unwrap import Unwrapper
 
@@ -129,8 +137,18 @@ class ImuStream:
         )
 
     @property
+    def other_version(self) -> int | None:
+        """The format of a board that this program cannot read; None where it can, or nothing is known yet."""
+        return self._decoder.other_version if self.hello is None else None
+
+    @property
     def complaint(self) -> str:
-        """What is wrong with the line, in words for a person and without numbers; empty where nothing is."""
+        """What is wrong with the line, in words for a person and without counts; empty where nothing is."""
+        if self.other_version is not None:
+            return (
+                f"the board speaks serial format {self.other_version} and this program reads "
+                f"{FORMAT_VERSION}: flash the firmware that comes with this fedmotion, or update fedmotion"
+            )
         if self._decoder.looks_like_text:
             return (
                 "the board prints text and no frames: flash fedmotion's firmware, or switch its text mode off"

@@ -302,13 +302,27 @@ def available_ports() -> list[str]:
     return sorted(info.device for info in serial.tools.list_ports.comports())
 
 
+@dataclass(frozen=True, slots=True)
+class ListedPort:
+    """A serial device as this machine lists it; `vid` and `pid` are USB's, None where it is not on USB."""
+
+    port: str
+    description: str
+    vid: int | None
+    pid: int | None
+
+
+def listed_ports() -> list[ListedPort]:
+    """Return the devices that this machine lists, with what they say they are."""
+    return [
+        ListedPort(info.device, info.description or "unnamed", info.vid, info.pid)
+        for info in sorted(serial.tools.list_ports.comports())
+    ]
+
+
 def usb_ports() -> dict[str, str]:
     """Return the serial devices that are on USB, each with what it says it is."""
-    return {
-        info.device: info.description or "unnamed"
-        for info in sorted(serial.tools.list_ports.comports())
-        if info.vid is not None
-    }
+    return {each.port: each.description for each in listed_ports() if each.vid is not None}
 
 
 def open_link(port: str, baud: int) -> Link:

@@ -22,6 +22,14 @@ ACCEL_FULL_SCALES_G = (2, 4, 8, 16)
 GYRO_FULL_SCALES_DPS = (250, 500, 1000, 2000)
 
 
+class OtherVersionError(MessageError):
+    """A node speaks another format; `version` is its number."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"HELLO: this host reads serial format {FORMAT_VERSION}, the board speaks {version}")
+        self.version = version
+
+
 class ResultCode(IntEnum):
     """What a node answers to a command."""
 
@@ -106,13 +114,13 @@ class Hello:
 
         Raises
         ------
+        OtherVersionError
+            If the node speaks another format: nothing else of it is to be used.
         MessageError
-            If the length, the format version, a scale, the period or the axis order is impossible.
+            If the length, a scale, the period or the axis order is impossible.
         """
         if payload[:1] != bytes([FORMAT_VERSION]) and payload:
-            raise MessageError(
-                f"HELLO: this host reads serial format {FORMAT_VERSION}, the board speaks {payload[0]}"
-            )
+            raise OtherVersionError(payload[0])
         fields = _unpack(cls.LAYOUT, payload, "HELLO")
         board = fields[4].rstrip(b"\0").decode("latin-1")
         if not _is_board_name(board):

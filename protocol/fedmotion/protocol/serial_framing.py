@@ -12,7 +12,15 @@ from typing import NamedTuple
 from cobs import cobs
 
 from fedmotion.protocol.errors import MessageError
-from fedmotion.protocol.serial_frames import Body, Command, Hello, Result, Samples, Status
+from fedmotion.protocol.serial_frames import (
+    Body,
+    Command,
+    Hello,
+    OtherVersionError,
+    Result,
+    Samples,
+    Status,
+)
 
 DELIMITER = b"\0"
 MAX_ENCODED_BYTES = 256
@@ -71,7 +79,7 @@ def decode_frame(encoded: bytes) -> Frame:
         if frame_type in Command.ARGUMENTS:
             return Frame(sequence, t_us, Command.decode(frame_type, payload))
     except MessageError as error:
-        raise _DamagedFrameError("payload", str(error)) from None
+        raise _DamagedFrameError("payload", str(error)) from error
     raise _DamagedFrameError("type", f"frame type 0x{frame_type:02x} is unknown to this version")
 
 
@@ -97,12 +105,16 @@ class LineCounters:
 
 
 class FrameDecoder:
-    """Cuts a byte stream into checked frames and finds its way back after damage."""
+    """Cuts a byte stream into checked frames and finds its way back after damage.
+
+    `other_version` is the format of the last HELLO that was refused for it; None where none was.
+    """
 
     def __init__(self) -> None:
         self.counters = LineCounters()
         self.by_kind: Counter[str] = Counter()
         self.last_error = ""
+        self.other_version: int | None = None
         self._buffer = bytearray()
         self._n_discarded = 0
         self._is_synchronised = False
@@ -149,6 +161,8 @@ class FrameDecoder:
         try:
             frame = decode_frame(part)
         except _DamagedFrameError as error:
+            if isinstance(error.__cause__, OtherVersionError):
+                self.other_version = error.__cause__.version
             self._refuse(len(part), error.kind, str(error))
             return
         self._is_synchronised = True

@@ -1,0 +1,73 @@
+"""Boards that lie still on real ptys, sound ones and others."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedmotion.boards.kinematics import STANDARD_GRAVITY_MPS2, Motion
+from fedmotion.boards.node_server import NodeServer
+from fedmotion.boards.posix_terminal import PtyLine
+from fedmotion.boards.simulated_node import SimulatedNode
+from fedmotion.boards.virtual_mpu6050 import Imperfection, VirtualMpu6050
+from fedmotion.protocol.serial_frames import Hello
+
+
+class OddNode(SimulatedNode):
+    """A node whose HELLO says other values than those by which it samples."""
+
+    said: dict[str, int]
+
+    def _hello(self) -> Hello:
+        return replace(super()._hello(), **getattr(self, "said", {}))
+
+
+class StuckSensor(VirtualMpu6050):
+    """A sensor with axes that never change."""
+
+    stuck: tuple[int, ...] = ()
+
+    def read(self, t_us: NDArray[np.int64]) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+        counts, is_read = super().read(t_us)
+        counts[:, list(self.stuck)] = 1234
+        return counts, is_read
+
+
+def node(
+    *,
+    up: tuple[float, float, float] = (0.0, 0.0, 1.0),
+    motion: Motion | None = None,
+    imperfection: Imperfection | None = None,
+    stuck: tuple[int, ...] = (),
+    said: dict[str, int] | None = None,
+    period_us: int = 10_000,
+    seed: int = 3,
+) -> SimulatedNode:
+    """A board that lies still with `up` in its axes pointing up, or goes along `motion`."""
+    if motion is None:
+        force = np.tile(np.array(up) * STANDARD_GRAVITY_MPS2, (2, 1))
+        motion = Motion(np.array([0.0, 1000.0]), force, np.zeros((2, 3)))
+    sensor = StuckSensor(motion, imperfection=imperfection, seed=seed)
+    sensor.stuck = stuck
+    made = OddNode(sensor, period_us=period_us, board_id=77, seed=seed)
+    made.said = said or {}
+    made.restart()
+    return made
+
+
+@contextmanager
+def served(board: SimulatedNode, speed: float = 1.0) -> Iterator[str]:
+    """Serve `board` on a pty whose path is given, `speed` times as fast as the clock."""
+    server = NodeServer(board, PtyLine(), speed=speed)
+    stop = threading.Event()
+    thread = threading.Thread(target=server.serve, args=(stop,))
+    thread.start()
+    try:
+        yield server.address
+    finally:
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive()
