@@ -34,13 +34,20 @@ class Accuracy(msgspec.Struct):
     pooled: float
 
 
+class FalseAlarms(msgspec.Struct):
+    """Of the newcomer's `n_other` movements that are no gesture, by who trained the model."""
+
+    n_other: int
+    alone: list[int]
+    federated: int
+
+
 class Recognised(msgspec.Struct):
     """What came of the newcomer's gestures in one continuous stream."""
 
     n_performed: int
     n_correct: int
     n_missed: int
-    n_false_alarms: int
 
 
 class Board(msgspec.Struct):
@@ -58,6 +65,7 @@ class Figures(msgspec.Struct):
 
     seconds: float
     accuracy: Accuracy
+    false_alarms: FalseAlarms
     recognised: Recognised
     board: Board
 
@@ -76,7 +84,7 @@ def main() -> None:
     boards = [] if options.boards == "simulated" else ["--boards", options.boards, "--speed", "0"]
     print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.2f} before\n")
     print(f"{'run':<24}{'wall s':>8}{'alone':>8}{'federated':>11}{'pooled':>8}{'gain':>7}", end="")
-    print(f"{'recognised':>13}{'false':>7}")
+    print(f"{'recognised':>13}{'false alarms: alone':>21}{'federated':>11}")
     walls: list[float] = []
     gains: list[float] = []
     lines: list[Board] = []
@@ -135,9 +143,12 @@ def row(name: str, wall_s: float, figures: Figures) -> float:
     accuracy, recognised = figures.accuracy, figures.recognised
     alone = statistics.fmean(accuracy.alone)
     gain = accuracy.federated - alone
+    alarms = figures.false_alarms
+    alarms_alone, alarms_federated = statistics.fmean(alarms.alone), f"{alarms.federated} of {alarms.n_other}"
     print(
         f"{name:<24}{wall_s:>8.1f}{alone:>8.3f}{accuracy.federated:>11.3f}{accuracy.pooled:>8.3f}{gain:>+7.3f}"
-        f"{f'{recognised.n_correct} of {recognised.n_performed}':>13}{recognised.n_false_alarms:>7}",
+        f"{f'{recognised.n_correct} of {recognised.n_performed}':>13}{alarms_alone:>21.2f}"
+        f"{alarms_federated:>11}",
         flush=True,
     )
     return gain

@@ -7,7 +7,7 @@ import pytest
 from fedmotion.host.trainer import LocalWindows
 from fedmotion.models.specification import Specification, pca_svm
 from fedmotion.protocol.messages import TrainSettings
-from fedmotion.simulation.baselines import accuracy, pool, train_in_one_place, windows_of
+from fedmotion.simulation.baselines import Examined, examine, pool, train_in_one_place, windows_of
 
 SPECIFICATION = pca_svm(("left", "right", "other"), window_length=16, n_components=6)
 SETTINGS = TrainSettings(learning_rate=0.05, n_epochs=3, batch_size=8, seed=5)
@@ -32,7 +32,7 @@ def in_one_place(home: LocalWindows, n_rounds: int = 8) -> tuple[Specification, 
     specification, parameters = train_in_one_place(
         SPECIFICATION, home.windows, home.labels, SETTINGS, n_rounds
     )
-    return specification, accuracy(specification, parameters, test), test
+    return specification, examine(specification, parameters, test).accuracy, test
 
 
 def test_one_home_with_all_classes_learns_them(rng: np.random.Generator) -> None:
@@ -66,13 +66,18 @@ def test_the_same_windows_and_seed_give_the_same_model(rng: np.random.Generator)
     assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
-def test_accuracy_is_the_share_decided_rightly(rng: np.random.Generator) -> None:
+def test_a_model_is_examined_by_the_share_that_is_right_and_by_gestures_seen_in_other_movement(
+    rng: np.random.Generator,
+) -> None:
     test = windows(rng, [0, 1, 2] * 10)
-    specification, parameters = train_in_one_place(SPECIFICATION, test.windows, test.labels, SETTINGS, 8)
+    model = train_in_one_place(SPECIFICATION, test.windows, test.labels, SETTINGS, 8)
+    assert examine(*model, test) == Examined(accuracy=1.0, n_false_alarms=0, n_other=10)
     swapped = LocalWindows(test.windows, np.array([1, 0, 2], np.int64)[test.labels], Counter())
-    assert accuracy(specification, parameters, test) == 1.0
     # Left and right exchanged, only `other` is still right.
-    assert accuracy(specification, parameters, swapped) == pytest.approx(1 / 3)
+    assert examine(*model, swapped) == Examined(10 / 30, n_false_alarms=0, n_other=10)
+    moved = LocalWindows(test.windows, (test.labels + 1) % 3, Counter())
+    # What swings to the right is said to be other movement now.
+    assert examine(*model, moved) == Examined(0.0, n_false_alarms=10, n_other=10)
 
 
 def test_a_profile_without_recordings_has_no_windows(tmp_path: Path) -> None:

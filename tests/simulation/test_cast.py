@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from fedmotion.boards.motion import OTHER_KINDS
 from fedmotion.simulation.cast import NEWCOMER, recorded_cast, simulated_cast
 
 WriteTakes = Callable[..., Path]
@@ -34,6 +35,15 @@ def test_amounts_are_skewed_and_each_gesture_is_there_in_all() -> None:
         right = sorted(role.counts["swipe_right"] for role in learners)
         assert left == right == [0, 2, 8, 8]
         assert all(sum(role.counts.values()) >= 24 for role in learners)
+
+
+def test_each_home_has_two_kinds_of_other_movement_and_the_newcomer_does_two_that_no_home_has() -> None:
+    for seed in range(5):
+        cast = simulated_cast(seed)
+        kinds = [{kind for kind in role.counts if kind in OTHER_KINDS} for role in cast.learners]
+        assert [len(some) for some in kinds] == [2, 2, 2, 2]
+        assert len(set().union(*kinds)) == 8
+        assert set(OTHER_KINDS) <= cast.newcomer.counts.keys()
 
 
 def test_no_two_seeds_share_a_person() -> None:

@@ -44,6 +44,11 @@ def test_simulated_people_teach_each_other_over_mosquitto(tmp_path: Path) -> Non
     alone = figures["accuracy"]["alone"]
     assert len(alone) == 4
     assert figures["accuracy"]["federated"] >= statistics.fmean(alone) + 0.1
+    alarms = figures["false_alarms"]
+    # Two kinds of other movement are in nobody's home, and each home has two of the others only.
+    assert alarms["n_other"] > 12
+    assert len(alarms["alone"]) == 4
+    assert alarms["federated"] <= statistics.fmean(alarms["alone"]) / 2
     recognised = figures["recognised"]
     assert recognised["n_performed"] == 24
     assert recognised["n_correct"] >= 22
@@ -57,7 +62,13 @@ def test_simulated_people_teach_each_other_over_mosquitto(tmp_path: Path) -> Non
     assert 1000 < width < 4000
     assert 500 < height < 4000
     output = (tmp_path / "output.txt").read_text("utf-8")
-    for word in ("client-4", "federated", "pooled", f"{recognised['n_correct']} of 24"):
+    for word in (
+        "client-4",
+        "federated",
+        "pooled",
+        f"{alarms['federated']} of {alarms['n_other']}",
+        f"{recognised['n_correct']} of 24",
+    ):
         assert word in output
     assert "picture: fedmotion-demo.png" in output
 

@@ -211,14 +211,19 @@ def _show(console: Console, result: DemoResult) -> None:
     table.add_column("the newcomer is recognised by a model of")
     table.add_column("windows", justify="right")
     table.add_column("accuracy", justify="right")
-    all_clients = f"all {len(result.alone)}"
-    for client_id, accuracy in result.alone.items():
-        table.add_row(f"{client_id}, alone", str(result.n_windows[client_id]), f"{accuracy:.2f}")
-    mean = statistics.fmean(result.alone.values())
-    n_windows = str(sum(result.n_windows.values()))
-    table.add_row("mean of those alone", "", f"{mean:.2f}")
-    table.add_row(f"[bold]{all_clients}, federated[/bold]", n_windows, f"[bold]{result.federated:.2f}[/bold]")
-    table.add_row(f"{all_clients}, their data pooled", n_windows, f"{result.pooled:.2f}")
+    table.add_column("false alarms", justify="right")
+    n_learners, n_windows = len(result.alone), sum(result.n_windows.values())
+    rows = [
+        *((f"{name}, alone", result.n_windows[name], [alone]) for name, alone in result.alone.items()),
+        ("mean of those alone", "", list(result.alone.values())),
+        (f"[bold]all {n_learners}, federated[/bold]", n_windows, [result.federated]),
+        (f"all {n_learners}, their data pooled", n_windows, [result.pooled]),
+    ]
+    for name, windows, models in rows:
+        accuracy = statistics.fmean(model.accuracy for model in models)
+        n_false_alarms = statistics.fmean(model.n_false_alarms for model in models)
+        of_other = f"{n_false_alarms:g} of {result.federated.n_other}"
+        table.add_row(name, str(windows), f"{accuracy:.2f}", of_other)
     console.print(table)
     score, board = result.recognised, result.board
     firmware = f" with firmware {board.firmware_sha256[:12]}" if board.firmware_sha256 else ""
@@ -238,10 +243,17 @@ def _figures(result: DemoResult) -> dict[str, object]:
         "seconds": round(result.seconds, 3),
         "n_rounds": result.n_rounds,
         "accuracy": {
-            "alone": list(result.alone.values()),
-            "federated": result.federated,
-            "pooled": result.pooled,
-            "by_round": list(result.by_round),
+            "alone": [alone.accuracy for alone in result.alone.values()],
+            "federated": result.federated.accuracy,
+            "pooled": result.pooled.accuracy,
+            "by_round": [examined.accuracy for examined in result.by_round],
+        },
+        "false_alarms": {
+            "n_other": result.federated.n_other,
+            "alone": [alone.n_false_alarms for alone in result.alone.values()],
+            "federated": result.federated.n_false_alarms,
+            "pooled": result.pooled.n_false_alarms,
+            "by_round": [examined.n_false_alarms for examined in result.by_round],
         },
         "recognised": msgspec.to_builtins(result.recognised),
         "board": msgspec.to_builtins(result.board),

@@ -5,6 +5,7 @@ All use the recordings that the agents made and the functions that the agents ru
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,18 @@ from fedmotion.protocol.messages import TrainSettings
 
 FIRST_TRAIN_ROUND = 2
 """Round 1 of a lineage is its statistics round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """How a model decides somebody's movements: the share that is right, and gestures seen where none was.
+
+    `n_other` is how many movements were none, of which `n_false_alarms` were taken for a gesture.
+    """
+
+    accuracy: float
+    n_false_alarms: int
+    n_other: int
 
 
 def windows_of(profile: Path, client_id: str, specification: Specification) -> LocalWindows:
@@ -109,10 +122,15 @@ def with_components(specification: Specification, n_components: int) -> Specific
     )
 
 
-def accuracy(specification: Specification, parameters: Mapping[str, Array], test: LocalWindows) -> float:
-    """Return the share of `test` windows that the model decides rightly."""
+def examine(specification: Specification, parameters: Mapping[str, Array], test: LocalWindows) -> Examined:
+    """Return how the model decides `test` windows."""
     counts = confusion(family(specification.family), specification, parameters, test.windows, test.labels)
-    return float(np.trace(counts) / counts.sum())
+    other = counts[specification.other_index]
+    return Examined(
+        accuracy=float(np.trace(counts) / counts.sum()),
+        n_false_alarms=int(other.sum() - other[specification.other_index]),
+        n_other=int(other.sum()),
+    )
 
 
 def _spans(specification: Specification, moments: Moments, n_components: int) -> bool:

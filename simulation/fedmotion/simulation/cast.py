@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedmotion.boards.motion import SWIPE_LEFT, SWIPE_RIGHT
+from fedmotion.boards.motion import OTHER_KINDS, SWIPE_LEFT, SWIPE_RIGHT
 from fedmotion.boards.recorded_takes import load_takes
 from fedmotion.protocol.identity import OTHER
 
@@ -13,14 +13,22 @@ N_LEARNERS = 4
 NEWCOMER = "newcomer"
 _MAX_OTHERS = 24
 
-# Left, right and other: two homes have much of one gesture and little of the other, two have one only.
-_SKEW = ((8, 2, 16), (2, 8, 16), (8, 0, 16), (0, 8, 16))
-_NEWCOMER_COUNTS = {SWIPE_LEFT: 12, SWIPE_RIGHT: 12, OTHER: 10}
+# Left and right: two homes have much of one gesture and little of the other, two have one only.
+_SKEW = ((8, 2), (2, 8), (8, 0), (0, 8))
+# What else happens differs from home to home as well: each has its own kinds of other movement, and the
+# newcomer does a little of everything, two kinds of which no home has.
+_N_KINDS = 2
+_N_OF_A_KIND = 8
+_NEWCOMER_COUNTS = {SWIPE_LEFT: 12, SWIPE_RIGHT: 12, **dict.fromkeys(OTHER_KINDS, 2)}
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One person with one board: `person` is a simulated person's number or a recording's subject."""
+    """One person with one board: `person` is a simulated person's number or a recording's subject.
+
+    `counts` is how many of each gesture and of `other`, which simulated people do by kind, and in whose place
+    OTHER_KINDS stand then.
+    """
 
     client_id: str
     person: str
@@ -30,7 +38,7 @@ class Role:
     @property
     def n_gestures(self) -> int:
         """How many of the performed movements are gestures."""
-        return sum(count for label, count in self.counts.items() if label != OTHER)
+        return sum(count for label, count in self.counts.items() if label not in (OTHER, *OTHER_KINDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +62,24 @@ class Cast:
 
 
 def simulated_cast(seed: int) -> Cast:
-    """Return five simulated people, whom no other seed shares, with skewed amounts of two swipes."""
+    """Return five simulated people, whom no other seed shares.
+
+    The learners have skewed amounts of two swipes, and of other movement each two kinds of its own.
+    """
     if not 0 <= seed <= 1_000_000:
         raise ValueError(f"the seed is 0 to 1000000, got {seed}")
     first = 10 * seed + 1
-    skew = random.Random(seed).sample(_SKEW, k=len(_SKEW))
+    chance = random.Random(seed)
+    skew = chance.sample(_SKEW, k=len(_SKEW))
+    kinds = chance.sample(list(OTHER_KINDS), k=N_LEARNERS * _N_KINDS)
     learners = tuple(
         Role(
             f"client-{position + 1}",
             str(first + position),
-            dict(zip((SWIPE_LEFT, SWIPE_RIGHT, OTHER), counts, strict=True)),
+            {
+                **dict(zip((SWIPE_LEFT, SWIPE_RIGHT), counts, strict=True)),
+                **dict.fromkeys(kinds[position::N_LEARNERS], _N_OF_A_KIND),
+            },
             seed,
         )
         for position, counts in enumerate(skew)

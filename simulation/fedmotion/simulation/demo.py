@@ -20,7 +20,7 @@ from fedmotion.boards.simulated_board import make_script
 from fedmotion.broker.embedded import BrokerKind
 from fedmotion.models.specification import Parameters
 from fedmotion.protocol.tensors import decode_arrays
-from fedmotion.simulation.baselines import accuracy, pool, train_in_one_place, windows_of
+from fedmotion.simulation.baselines import Examined, examine, pool, train_in_one_place, windows_of
 from fedmotion.simulation.cast import Cast, Role
 from fedmotion.simulation.scoring import Decision, Score, score
 from fedmotion.simulation.stage import Boards, Folder, Stage, Watch
@@ -39,17 +39,18 @@ class BoardFigures:
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """All that a demo found out; an accuracy is the share of the newcomer's movements decided rightly.
+    """All that a demo found out; models are examined with the newcomer's movements.
 
-    `by_round` has the accuracy before training and after each train round; the last one is `federated`.
+    `by_round` has the federation's model before training and after each train round; the last one is
+    `federated`.
     """
 
     seconds: float
     n_rounds: int
-    alone: dict[str, float]
-    federated: float
-    pooled: float
-    by_round: tuple[float, ...]
+    alone: dict[str, Examined]
+    federated: Examined
+    pooled: Examined
+    by_round: tuple[Examined, ...]
     n_windows: dict[str, int]
     recognised: Score
     decisions: tuple[Decision, ...]
@@ -117,12 +118,12 @@ class Demo:
         }
         test = homes.pop(self.cast.newcomer.client_id)
 
-        def in_one_place(windows: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+        def in_one_place(windows: NDArray[np.float32], labels: NDArray[np.int64]) -> Examined:
             model = train_in_one_place(specification, windows, labels, settings, self.n_rounds)
-            return accuracy(*model, test)
+            return examine(*model, test)
 
         by_round = tuple(
-            accuracy(specification, parameters, test) for parameters in _models_by_round(folder.store)
+            examine(specification, parameters, test) for parameters in _models_by_round(folder.store)
         )
         return DemoResult(
             seconds=time.monotonic() - started_s,

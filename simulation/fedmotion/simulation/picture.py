@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from fedmotion.protocol.identity import OTHER
 from fedmotion.simulation.demo import DemoResult
@@ -27,8 +28,10 @@ def draw(result: DemoResult, activities: Sequence[str], title: str) -> Figure:
     n_rows = max(1, int(np.ceil(end_s / _ROW_S)))
     figure = Figure(figsize=(12, 3.6 + 1.5 * n_rows), layout="constrained")
     figure.suptitle(title)
-    top, *rows = figure.subplots(n_rows + 1, 1, height_ratios=[2.0, *([1.0] * n_rows)], squeeze=True)
-    _draw_rounds(top, result)
+    grid = figure.add_gridspec(n_rows + 1, 2, height_ratios=[2.0, *([1.0] * n_rows)], width_ratios=[2, 1])
+    _draw_rounds(figure.add_subplot(grid[0, 0]), result)
+    _draw_false_alarms(figure.add_subplot(grid[0, 1]), result)
+    rows = [figure.add_subplot(grid[1 + index, :]) for index in range(n_rows)]
     for index, row in enumerate(rows):
         _draw_stream(row, result, colours, index * _ROW_S, is_first=index == 0, is_last=index == n_rows - 1)
     score = result.recognised
@@ -56,18 +59,17 @@ def _draw_rounds(axes: Axes, result: DemoResult) -> None:
     numbers = np.arange(len(result.by_round))
     axes.plot(
         numbers,
-        result.by_round,
+        [examined.accuracy for examined in result.by_round],
         "o-",
         color=_COLOURS[0],
-        label=f"federated {result.federated:.2f}",
+        label=f"federated {result.federated.accuracy:.2f}",
         zorder=3,
     )
-    axes.axhline(
-        result.pooled, color=_COLOURS[2], lw=6, alpha=0.4, label=f"all data pooled {result.pooled:.2f}"
-    )
-    mean = float(np.mean(list(result.alone.values())))
+    pooled = result.pooled.accuracy
+    axes.axhline(pooled, color=_COLOURS[2], lw=6, alpha=0.4, label=f"all data pooled {pooled:.2f}")
+    mean = float(np.mean([alone.accuracy for alone in result.alone.values()]))
     for alone in result.alone.values():
-        axes.axhline(alone, color=_GREY, lw=0.8, alpha=0.6)
+        axes.axhline(alone.accuracy, color=_GREY, lw=0.8, alpha=0.6)
     axes.axhline(mean, color=_COLOURS[1], ls="--", label=f"alone, mean {mean:.2f} (grey: each)")
     axes.set(
         xlabel="train rounds",
@@ -78,6 +80,25 @@ def _draw_rounds(axes: Axes, result: DemoResult) -> None:
     axes.set_xticks(numbers if len(numbers) <= 25 else numbers[:: len(numbers) // 12])
     axes.legend(loc="lower right", fontsize=9, framealpha=0.9)
     axes.grid(alpha=0.25)
+
+
+def _draw_false_alarms(axes: Axes, result: DemoResult) -> None:
+    models = {
+        **{f"{client_id}, alone": (alone, _GREY) for client_id, alone in result.alone.items()},
+        "federated": (result.federated, _COLOURS[0]),
+        "all data pooled": (result.pooled, _COLOURS[2]),
+    }
+    counts = [examined.n_false_alarms for examined, _ in models.values()]
+    bars = axes.barh(list(models), counts, color=[colour for _, colour in models.values()])
+    axes.bar_label(bars, padding=3, fontsize=9)
+    axes.invert_yaxis()
+    n_other = result.federated.n_other
+    axes.set(
+        xlim=(0, max(1, *counts) * 1.15),
+        xlabel=f"false alarms in {n_other} other movements",
+    )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(axis="x", alpha=0.25)
 
 
 def _draw_stream(
