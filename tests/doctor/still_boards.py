@@ -44,13 +44,14 @@ def node(
     stuck: tuple[int, ...] = (),
     said: dict[str, int] | None = None,
     period_us: int = 10_000,
+    accel_full_scale_g: int = 8,
     seed: int = 3,
 ) -> SimulatedNode:
     """A board that lies still with `up` in its axes pointing up, or goes along `motion`."""
     if motion is None:
         force = np.tile(np.array(up) * STANDARD_GRAVITY_MPS2, (2, 1))
         motion = Motion(np.array([0.0, 1000.0]), force, np.zeros((2, 3)))
-    sensor = StuckSensor(motion, imperfection=imperfection, seed=seed)
+    sensor = StuckSensor(motion, imperfection=imperfection, seed=seed, accel_full_scale_g=accel_full_scale_g)
     sensor.stuck = stuck
     made = OddNode(sensor, period_us=period_us, board_id=77, seed=seed)
     made.said = said or {}
@@ -59,9 +60,9 @@ def node(
 
 
 @contextmanager
-def served(board: SimulatedNode, speed: float = 1.0) -> Iterator[str]:
+def served(board: SimulatedNode, speed: float = 1.0, *, server: NodeServer | None = None) -> Iterator[str]:
     """Serve `board` on a pty whose path is given, `speed` times as fast as the clock."""
-    server = NodeServer(board, PtyLine(), speed=speed)
+    server = server or NodeServer(board, PtyLine(), speed=speed)
     stop = threading.Event()
     thread = threading.Thread(target=server.serve, args=(stop,))
     thread.start()

@@ -28,11 +28,16 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "aggregator": ("fedmotion.cli.aggregator", "Lead a federation: run its rounds and publish its models."),
     "invite": ("fedmotion.cli.invite", "Write the one file with which a client takes part."),
     "join": ("fedmotion.cli.join", "Take part in a federation with the file its owner sent."),
+    "plot": ("fedmotion.cli.plot", "Show a board's six axes and gestures live, in a window or a browser."),
     "record": ("fedmotion.cli.record", "Record takes of one gesture."),
     "models": ("fedmotion.cli.models", "List models, show and compare them, save one into a file."),
     "recordings": ("fedmotion.cli.recordings", "Check recordings before they are trained on."),
     "recognise": ("fedmotion.cli.recognise", "Print each gesture as it is recognised."),
     "ports": ("fedmotion.cli.ports", "List the boards that are connected, and what runs on them."),
+    "doctor": (
+        "fedmotion.cli.doctor",
+        "Find what is wrong with board, federation or machine, and what to do.",
+    ),
     "flash": ("fedmotion.cli.flash", "Write the firmware into an Arduino Uno or Nano."),
     "evaluate": (
         "fedmotion.cli.evaluate",

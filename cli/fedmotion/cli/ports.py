@@ -16,6 +16,8 @@ Examples:
   fedmotion ports --listen                        also what runs on each
   fedmotion ports /dev/ttyACM0 --listen           on this one
   fedmotion ports --listen --json
+Then:
+  fedmotion doctor --port PORT
 """,
 )
 @click.argument("ports", nargs=-1, metavar="[PORT]...")

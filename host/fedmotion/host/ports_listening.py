@@ -51,7 +51,7 @@ def listen(
         return Heard("not_open", f"{port} went away ({error}): plug the board in again", n_bytes=n_bytes)
     finally:
         line.close()
-    return _heard(stream, n_bytes, wait_s, baud)
+    return heard(stream, n_bytes, wait_s, baud)
 
 
 def describe(hello: Hello) -> str:
@@ -64,7 +64,8 @@ def describe(hello: Hello) -> str:
     )
 
 
-def _heard(stream: ImuStream, n_bytes: int, wait_s: float, baud: int) -> Heard:
+def heard(stream: ImuStream, n_bytes: int, wait_s: float, baud: int) -> Heard:
+    """Return what `stream` shows of what runs, after `n_bytes` in `wait_s` without HELLO."""
     if stream.hello is not None:
         return Heard("fedmotion", describe(stream.hello), stream.hello, n_bytes)
     if stream.other_version is not None:

@@ -1,0 +1,116 @@
+"""`fedmotion doctor`."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+import msgspec
+
+from fedmotion.cli.doctor_table import SECTIONS, show
+from fedmotion.cli.model_tables import console
+from fedmotion.host.doctor_board import look_at_board, look_before
+from fedmotion.host.doctor_capture import capture
+from fedmotion.host.doctor_checks import Check, guarded, not_checked
+from fedmotion.host.doctor_sensor import look_at_sensor
+from fedmotion.host.serial_port import check_port, usb_ports
+from fedmotion.protocol.serial_frames import DEFAULT_BAUD
+
+_DEFAULT_SECONDS = 6.0
+
+
+@click.command(
+    "doctor",
+    epilog="""\b
+Examples:
+  fedmotion doctor                                where one board is plugged in
+  fedmotion doctor --port /dev/ttyACM0
+  fedmotion doctor --json > doctor.json           for scripts, or for who helps you
+""",
+)
+@click.option("--port", help="Where the board is; needed where more than one is plugged in.")
+@click.option("--baud", default=DEFAULT_BAUD, show_default=True, type=click.IntRange(300, 4_000_000))
+@click.option(
+    "--seconds",
+    default=_DEFAULT_SECONDS,
+    show_default=True,
+    type=click.FloatRange(4, 3600),
+    help="How long to measure the board.",
+)
+@click.option(
+    "--only", multiple=True, type=click.Choice(list(SECTIONS)), help="Look at this only; again for more."
+)
+@click.option("--json", "is_json", is_flag=True, help="One JSON object of all checks.")
+def command(port: str | None, baud: int, seconds: float, only: tuple[str, ...], is_json: bool) -> None:
+    """Find out what keeps a board, a sensor or a federation from working, and what to do about it.
+
+    Lay the board on a table and leave it alone while it is measured. Opening its port starts an Arduino
+    anew. Exits with 0 where all is well, 1 where something is to be done.
+    """
+    # What is wrong is said by the checks, once and in their own words.
+    logging.getLogger("fedmotion").addHandler(logging.NullHandler())
+    wanted = only or tuple(SECTIONS)
+    checks: list[Check] = []
+    if {"board", "sensor"} & set(wanted):
+        checks += _look_at_board(port, baud, seconds)
+    checks = [check for check in checks if check.section in wanted]
+    findings = [check for check in checks if check.is_finding]
+    if is_json:
+        click.echo(msgspec.json.encode({"is_well": not findings, "checks": checks}))
+    else:
+        show(console(), checks)
+    raise SystemExit(1 if findings else 0)
+
+
+def _look_at_board(port: str | None, baud: int, seconds: float) -> list[Check]:
+    found = check_port(port) if port is not None else _only_port()
+    if not found:
+        why = "no serial port is on USB"
+        what = (
+            "plug the board in with a cable that carries data (many only charge), or name its port with "
+            "--port"
+        )
+        return [
+            Check("board", "port", "failed", why, what_to_do=what),
+            *not_checked("sensor", ["sensor"], why),
+        ]
+    before = look_before(found)
+    if any(check.is_finding for check in before):
+        why = "the port cannot be opened"
+        return [*before, *not_checked("board", ["HELLO"], why), *not_checked("sensor", ["sensor"], why)]
+    checks = list(before)
+
+    def look() -> Iterator[Check]:
+        with _progress(found, seconds) as on_progress:
+            captured = capture(found, baud, seconds, on_progress=on_progress)
+        yield from look_at_board(captured)
+        yield from look_at_sensor(captured)
+
+    return checks + guarded("board", "measuring", look)
+
+
+def _only_port() -> str:
+    """Return the one port on USB, "" where there is none; raises ValueError where there are more."""
+    on_usb = usb_ports()
+    if len(on_usb) > 1:
+        listed = ", ".join(f"{port} ({description})" for port, description in on_usb.items())
+        raise ValueError(f"more than one board may be meant: give --port with one of {listed}")
+    return next(iter(on_usb), "")
+
+
+@contextmanager
+def _progress(port: str, seconds: float) -> Iterator[Callable[[float], object]]:
+    """Give what the share done is told: a bar on a terminal, else a line."""
+    if not sys.stderr.isatty():
+        click.echo(f"{port}: measuring for {seconds:g} s, leave the board alone ...", err=True)
+        yield lambda _: None
+        return
+    # Imported here because a pipe has no use for it.
+    from rich.console import Console  # noqa: PLC0415  (see above)
+    from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415  (see above)
+
+    columns = (TextColumn(f"{port}: leave the board alone"), BarColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda share: bar.update(task, completed=share)

@@ -1,0 +1,52 @@
+"""How the doctor's checks are shown: a table a section, then what to do."""
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from fedmotion.host.doctor_checks import Check
+
+SECTIONS = {"board": "board", "sensor": "sensor at rest", "federation": "federation", "machine": "machine"}
+_COLOURS = {"ok": "green", "warning": "yellow", "failed": "bold red", "not checked": "dim"}
+_MARKS = {"ok": "✓", "warning": "!", "failed": "✗", "not checked": "-"}
+
+
+def show(console: Console, checks: Sequence[Check]) -> None:
+    """Print `checks`; nothing depends on colour alone."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("", "check", "state", "measured", "limit"):
+        table.add_column(column, overflow="fold")
+    for section, title in SECTIONS.items():
+        of_section = [check for check in checks if check.section == section]
+        if of_section:
+            table.add_row("", f"[bold]{title}[/]", "", "", "")
+        for check in of_section:
+            colour = _COLOURS[check.state]
+            table.add_row(
+                f"[{colour}]{_MARKS[check.state]}[/]",
+                escape(check.name),
+                f"[{colour}]{check.state}[/]",
+                escape(check.measured)
+                if check.state != "not checked"
+                else f"[dim]{escape(check.measured)}[/]",
+                f"[dim]{escape(check.limit)}[/]",
+            )
+        if of_section:
+            table.add_section()
+    console.print(table)
+    findings = [check for check in checks if check.is_finding]
+    for check in findings:
+        colour = _COLOURS[check.state]
+        console.print(f"[{colour}]{_MARKS[check.state]} {escape(check.name)}[/]: {escape(check.what_to_do)}")
+    console.print(summary(checks))
+
+
+def summary(checks: Sequence[Check]) -> str:
+    """Return how many checks there were of each state."""
+    counts = {state: sum(check.state == state for check in checks) for state in _COLOURS}
+    parts = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    is_well = not any(check.is_finding for check in checks)
+    return f"{len(checks)} checks: {parts}" + ("; all is well" if is_well else "")
