@@ -26,7 +26,7 @@ _DEFAULT_SECONDS = 6.0
 Examples:
   fedmotion doctor                                where one board is plugged in
   fedmotion doctor --port /dev/ttyACM0
-  fedmotion doctor --json > doctor.json           for scripts, or for who helps you
+  fedmotion doctor --json                         for scripts, or for who helps you
 """,
 )
 @click.option("--port", help="Where the board is; needed where more than one is plugged in.")
