@@ -35,7 +35,10 @@ DOORS = {
         "fedmotion.simulation.picture",
         "fedmotion.simulation.evaluation.pictures",
         "fedmotion.host.recording_picture",
+        "fedmotion.host.plot.figure",
+        "fedmotion.host.plot.window",
     },
+    "websockets": {"fedmotion.host.plot.web_server"},
     "sklearn": {"fedmotion.models.pca_svm"},
     "sqlite3": {"fedmotion.delivery.sqlite_store"},
     **{

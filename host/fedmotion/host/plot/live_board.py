@@ -37,12 +37,32 @@ class LiveBoard:
         return self._line.stream.counters
 
     @property
+    def about(self) -> str:
+        """The board, and the model that names its gestures, as far as they are known."""
+        hello = self._line.stream.hello
+        parts = ["" if hello is None else hello.board]
+        if self._recogniser.round_id is not None:
+            parts.append(f"model of round {self._recogniser.round_id}")
+        return ", ".join(part for part in parts if part)
+
+    @property
     def trouble(self) -> str:
-        """What a person should know of the line and the board, in words; empty where all is well."""
+        """Why no samples come, in words; empty where the line is well."""
         if not self._line.is_open:
             return self._line.last_reason or "the port is not open yet"
-        if self._line.stream.complaint:
+        if self._line.stream.complaint or self.counters.n_samples:
             return self._line.stream.complaint
+        return self._reported
+
+    @property
+    def losses(self) -> str:
+        """What was lost so far and what the board reports, in words for a corner."""
+        counters = self.counters
+        lost = f"lost {counters.n_dropped}   gaps {counters.n_gaps}   bad frames {counters.n_bad}"
+        return f"{self._reported}   {lost}" if self._reported else lost
+
+    @property
+    def _reported(self) -> str:
         return f"the board reports: {self._line.reported}" if self._line.reported else ""
 
     def handle(self, event: SerialEvent, now_s: float) -> News:
