@@ -3,6 +3,7 @@
 Colours are Okabe and Ito's (2008), which people with colour-vision deficiencies can tell apart.
 """
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +30,10 @@ _GREY = "#666666"
 _TROUBLE = "#B00020"
 _SAVED_DPI = 110
 _NARROWEST_PIXELS = 3
+_LEFT, _RIGHT, _BOTTOM, _HEADER, _PANEL_TITLE = 48, 14, 36, 32, 22
+"""Room for words, in points."""
+_TITLE_CHARACTER, _CORNER_CHARACTER = 7.0, 4.9
+"""The usual width of a character, in points: enough to tell whether title and corner would meet."""
 _LABEL_PIXELS = 8
 """A character of a gesture's caption, roughly: enough to tell whether two captions would meet."""
 
@@ -59,12 +64,28 @@ class PlotFigure:
         )
         lower.set_xlabel(x_label)
         lower.set_xlim(*limits_s)
-        figure.subplots_adjust(left=0.075, right=0.985, top=0.875, bottom=0.085, hspace=0.2)
-        header = Rectangle((0, 0.93), 1, 0.07, transform=figure.transFigure, color=figure.get_facecolor())
-        figure.add_artist(header)
-        self._title = figure.text(0.012, 0.965, "", fontsize=11, fontweight="bold", va="center", color=_DARK)
-        self._corner = figure.text(0.985, 0.965, "", fontsize=9, va="center", ha="right", color=_DARK)
-        self._header = (header, self._title, self._corner)
+        self._ground = Rectangle((0, 0), 1, 1, transform=figure.transFigure, color=figure.get_facecolor())
+        figure.add_artist(self._ground)
+        self._title = figure.text(0, 0, "", fontsize=11, fontweight="bold", va="center", color=_DARK)
+        self._corner = figure.text(0, 0, "", fontsize=9, va="center", ha="right", color=_DARK)
+        self.lay_out()
+
+    def lay_out(self) -> None:
+        """Give words the room that they need and the rest to the panels; wanted when the size changes."""
+        points = 72 / self.figure.dpi
+        width, height = self.figure.bbox.width * points, self.figure.bbox.height * points
+        self._width_points = width
+        self.figure.subplots_adjust(
+            left=_LEFT / width,
+            right=1 - _RIGHT / width,
+            top=1 - (_HEADER + _PANEL_TITLE) / height,
+            bottom=_BOTTOM / height,
+            hspace=2 * (_PANEL_TITLE + 12) / height,
+        )
+        self._ground.set_bounds(0, 1 - _HEADER / height, 1, _HEADER / height)
+        middle = 1 - _HEADER / 2 / height
+        self._title.set_position((10 / width, middle))
+        self._corner.set_position((1 - _RIGHT / width, middle))
 
     def show(self, scene: Scene) -> bool:
         """Put `scene` into the moving parts; tells whether an axis changed, so that all must be drawn."""
@@ -93,11 +114,9 @@ class PlotFigure:
 
     def draw_header(self, title: str, corner: str) -> bool:
         """Write the header over what the canvas holds; False where that would change nothing."""
-        if (self._title.get_text(), self._corner.get_text()) == (title, corner):
+        if not self._write(title, corner):
             return False
-        self._title.set_text(title)
-        self._corner.set_text(corner)
-        for artist in self._header:
+        for artist in (self._ground, self._title, self._corner):
             self.figure.draw_artist(artist)
         return True
 
@@ -109,8 +128,7 @@ class PlotFigure:
 
     def save(self, scene: Scene, path: Path) -> None:
         """Write `scene` as a picture to `path`, whose ending says in which format."""
-        self._title.set_text(scene.title)
-        self._corner.set_text(scene.corner)
+        self._write(scene.title, scene.corner)
         self.show(scene)
         self.figure.savefig(path, dpi=_SAVED_DPI)
 
@@ -119,6 +137,15 @@ class PlotFigure:
         self.panels[0].axes.set_xlim(*self.limits_s)
         for panel in self.panels:
             panel.is_following = True
+
+    def _write(self, title: str, corner: str) -> bool:
+        n_free = int((self._width_points - len(corner) * _CORNER_CHARACTER) / _TITLE_CHARACTER) - 3
+        shown = title if len(title) <= n_free else f"{title[: max(0, n_free - 1)]}…"
+        if (self._title.get_text(), self._corner.get_text()) == (shown, corner):
+            return False
+        self._title.set_text(shown)
+        self._corner.set_text(corner)
+        return True
 
 
 class _Panel:
@@ -151,7 +178,7 @@ class _Panel:
         self._trouble = axes.text(
             0.5, 0.5, "", transform=axes.transAxes, fontsize=11, ha="center", va="center", color=_TROUBLE
         )
-        self._trouble.set(animated=True, visible=False, zorder=10, wrap=True)
+        self._trouble.set(animated=True, visible=False, zorder=10)
         self._trouble.set_bbox({"facecolor": "white", "edgecolor": _TROUBLE, "boxstyle": "round,pad=0.6"})
         self._follow()
         axes.callbacks.connect("ylim_changed", self._on_limits)
@@ -180,7 +207,7 @@ class _Panel:
 
     def complain(self, trouble: str) -> None:
         """Write in the middle what a person should know, if anything."""
-        self._trouble.set(text=trouble, visible=bool(trouble))
+        self._trouble.set(text=textwrap.fill(trouble, 60), visible=bool(trouble))
 
     def caption(self, spans: Sequence[tuple[Span, float, float]], column_s: float) -> None:
         """Write the gestures' names at the top, in a second row where they would meet."""

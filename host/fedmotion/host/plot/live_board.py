@@ -63,7 +63,7 @@ class LiveBoard:
 
     @property
     def _reported(self) -> str:
-        return f"the board reports: {self._line.reported}" if self._line.reported else ""
+        return f"board: {self._line.reported}" if self._line.reported else ""
 
     def handle(self, event: SerialEvent, now_s: float) -> News:
         """Take one event of the line."""

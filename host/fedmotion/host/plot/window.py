@@ -60,6 +60,7 @@ class PlotWindow:
         self._shown: Scene | None = None
         self._is_paused = False
         self._background: Any = None
+        self._is_stale = False
         self._drawn_s: deque[float] = deque(maxlen=60)
         self._header_s = clock()
         self._stop_s: float | None = None
@@ -73,6 +74,7 @@ class PlotWindow:
             if manager.key_press_handler_id is not None:
                 self._canvas.mpl_disconnect(manager.key_press_handler_id)
         self._canvas.mpl_connect("draw_event", self._on_draw)
+        self._canvas.mpl_connect("resize_event", lambda _: self._plot.lay_out())
         self._canvas.mpl_connect("key_press_event", self._on_key)
         self._canvas.mpl_connect("scroll_event", self._on_scroll)
 
@@ -93,7 +95,8 @@ class PlotWindow:
         scene = self._source.scene()
         if not self._is_paused:
             self._scene = scene
-        if self._scene is not self._shown and self._background is not None:
+        is_new = self._scene is not self._shown or self._is_stale
+        if is_new and self._background is not None:
             self._frame(begun_s)
         if plt.fignum_exists(self._figure.number):
             self._timer.interval = max(1, round((FRAME_S - (self._clock() - begun_s)) * 1000))
@@ -102,7 +105,7 @@ class PlotWindow:
     def _frame(self, now_s: float) -> None:
         self._drawn_s.append(now_s)
         self.n_frames += 1
-        if self._plot.show(self._scene):
+        if self._plot.show(self._scene) or self._is_stale:
             # Its event does the rest.
             self._canvas.draw()
             return
@@ -120,7 +123,7 @@ class PlotWindow:
         self._plot.draw_header(self._scene.title, self._corner())
         self._background = self._canvas.copy_from_bbox(self._figure.bbox)
         # For the limits of now, which a person may have changed.
-        self._plot.show(self._scene)
+        self._is_stale = self._plot.show(self._scene)
         self._finish()
 
     def _finish(self) -> None:
