@@ -277,7 +277,8 @@ class Service:
             if is_known:
                 self._book.receive(sender, event.payload)
             return state
-        if event.topic != topics.contribution(sender):
+        # An empty one is a client's try whether it may.
+        if event.topic != topics.contribution(sender) or not event.payload:
             return state
         outcome = self._intake.take(sender, event.payload, state, batch.current, is_known=is_known)
         if outcome is None:

@@ -13,7 +13,10 @@ from fedmotion.cli.model_tables import console
 from fedmotion.host.doctor_board import look_at_board, look_before
 from fedmotion.host.doctor_capture import capture
 from fedmotion.host.doctor_checks import Check, guarded, not_checked
+from fedmotion.host.doctor_federation import look_at_federation
+from fedmotion.host.doctor_machine import look_at_machine
 from fedmotion.host.doctor_sensor import look_at_sensor
+from fedmotion.host.profile import find_profile
 from fedmotion.host.serial_port import check_port, usb_ports
 from fedmotion.protocol.serial_frames import DEFAULT_BAUD
 
@@ -25,11 +28,13 @@ _DEFAULT_SECONDS = 6.0
     epilog="""\b
 Examples:
   fedmotion doctor                                where one board is plugged in
-  fedmotion doctor --port /dev/ttyACM0
+  fedmotion doctor --port /dev/ttyACM0 --profile anna
+  fedmotion doctor --only federation --only machine
   fedmotion doctor --json                         for scripts, or for who helps you
 """,
 )
 @click.option("--port", help="Where the board is; needed where more than one is plugged in.")
+@click.option("--profile", help="A name, or a folder where it has a slash.  [default: default]")
 @click.option("--baud", default=DEFAULT_BAUD, show_default=True, type=click.IntRange(300, 4_000_000))
 @click.option(
     "--seconds",
@@ -42,7 +47,9 @@ Examples:
     "--only", multiple=True, type=click.Choice(list(SECTIONS)), help="Look at this only; again for more."
 )
 @click.option("--json", "is_json", is_flag=True, help="One JSON object of all checks.")
-def command(port: str | None, baud: int, seconds: float, only: tuple[str, ...], is_json: bool) -> None:
+def command(
+    port: str | None, profile: str | None, baud: int, seconds: float, only: tuple[str, ...], is_json: bool
+) -> None:
     """Find out what keeps a board, a sensor or a federation from working, and what to do about it.
 
     Lay the board on a table and leave it alone while it is measured. Opening its port starts an Arduino
@@ -51,9 +58,15 @@ def command(port: str | None, baud: int, seconds: float, only: tuple[str, ...], 
     # What is wrong is said by the checks, once and in their own words.
     logging.getLogger("fedmotion").addHandler(logging.NullHandler())
     wanted = only or tuple(SECTIONS)
+    whose = find_profile(profile or "default")
     checks: list[Check] = []
     if {"board", "sensor"} & set(wanted):
         checks += _look_at_board(port, baud, seconds)
+    if "federation" in wanted:
+        rate_hz = next((check.value for check in checks if check.name == "rate"), None)
+        checks += look_at_federation(whose, is_asked_for=profile is not None, board_rate_hz=rate_hz)
+    if "machine" in wanted:
+        checks += look_at_machine(whose)
     checks = [check for check in checks if check.section in wanted]
     findings = [check for check in checks if check.is_finding]
     if is_json:
@@ -69,7 +82,7 @@ def _look_at_board(port: str | None, baud: int, seconds: float) -> list[Check]:
         why = "no serial port is on USB"
         what = (
             "plug the board in with a cable that carries data (many only charge), or name its port with "
-            "--port"
+            "--port; without a board: --only federation --only machine"
         )
         return [
             Check("board", "port", "failed", why, what_to_do=what),

@@ -1,6 +1,7 @@
 """How the doctor's checks are shown: a table a section, then what to do."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -23,7 +24,7 @@ def show(console: Console, checks: Sequence[Check]) -> None:
         of_section = [check for check in checks if check.section == section]
         if of_section:
             table.add_row("", f"[bold]{title}[/]", "", "", "")
-        for check in of_section:
+        for check in _joined(of_section):
             colour = _COLOURS[check.state]
             table.add_row(
                 f"[{colour}]{_MARKS[check.state]}[/]",
@@ -44,9 +45,24 @@ def show(console: Console, checks: Sequence[Check]) -> None:
     console.print(summary(checks))
 
 
+def _joined(checks: Sequence[Check]) -> list[Check]:
+    """Return `checks` with those in a row that were not checked for the same reason as one."""
+    joined: list[Check] = []
+    for (state, measured), group in groupby(checks, key=lambda check: (check.state, check.measured)):
+        alike = list(group)
+        if state == "not checked" and len(alike) > 2:
+            name = f"{alike[0].name} and {len(alike) - 1} more"
+            joined.append(Check(alike[0].section, name, "not checked", measured))
+        else:
+            joined += alike
+    return joined
+
+
 def summary(checks: Sequence[Check]) -> str:
     """Return how many checks there were of each state."""
     counts = {state: sum(check.state == state for check in checks) for state in _COLOURS}
     parts = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    is_well = not any(check.is_finding for check in checks)
-    return f"{len(checks)} checks: {parts}" + ("; all is well" if is_well else "")
+    if any(check.is_finding for check in checks):
+        return f"{len(checks)} checks: {parts}"
+    well = "nothing is wrong with what was checked" if counts["not checked"] else "all is well"
+    return f"{len(checks)} checks: {parts}; {well}"

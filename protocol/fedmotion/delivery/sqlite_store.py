@@ -144,6 +144,10 @@ class SqliteStore:
         """Return a number that changes when another program has written to the store."""
         return self._number("PRAGMA data_version")
 
+    def damage(self) -> list[str]:
+        """Return what SQLite finds wrong with the file (`PRAGMA quick_check`), nothing where it is sound."""
+        return [str(line) for (line,) in self._execute("PRAGMA quick_check") if line != "ok"]
+
     def _execute(self, statement: str, values: tuple[Value, ...] = ()) -> list[Any]:
         """Return all rows: one that were fetched later would meet a trouble, or a commit, in between."""
         try:

@@ -1,0 +1,93 @@
+"""`fedmotion doctor`: what it prints, writes as JSON and exits with."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from still_boards import node, served
+
+from fedmotion.boards.posix_terminal import PtyLine
+from fedmotion.cli import doctor
+from fedmotion.cli.main import command
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(command, ["doctor", *arguments], env={"COLUMNS": "200"})
+
+
+def test_a_sound_board_in_real_time() -> None:
+    with served(node()) as port:
+        done = run("--port", port, "--seconds", "4", "--only", "board", "--only", "sensor", "--json")
+    told = json.loads(done.stdout)
+    # How evenly bytes come is this machine's: it may be busy.
+    found = [each["name"] for each in told["checks"] if each["state"] != "ok"]
+    assert set(found) <= {"jitter at the host"}
+    assert told["is_well"] == (not found)
+    assert done.exit_code == bool(found)
+    assert f"{port}: measuring for 4 s, leave the board alone ..." in done.stderr
+
+
+def test_findings_are_listed_with_what_to_do_and_end_with_1() -> None:
+    pty = PtyLine()
+    address = pty.address
+    pty.close()
+    done = run("--port", address)
+    assert done.exit_code == 1
+    assert "\x1b" not in done.output
+    said = " ".join(done.output.split())
+    assert f"✗ port: there is no port {address}: plug the board in" in said
+    assert "no federation joined: `fedmotion join FILE` joins one" in said
+    assert "1 failed" in said
+
+
+def test_without_a_board_it_says_what_to_plug(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "usb_ports", dict)
+    done = run("--only", "board")
+    assert done.exit_code == 1
+    assert "plug the board in with a cable that carries data" in done.output
+
+
+def test_the_machine_alone_needs_no_board() -> None:
+    done = run("--only", "machine", "--only", "federation")
+    assert done.exit_code == 0, done.output
+    assert "nothing is wrong with what was checked" in done.output
+    assert "HELLO" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--port", "tcp:5"], "did you mean socket://127.0.0.1:5?"),
+        (["--profile", "No Name"], "a profile is a name of 1 to 32 of a-z, 0-9 and hyphen"),
+    ],
+)
+def test_wrong_use_is_a_sentence(arguments: list[str], sentence: str) -> None:
+    done = run(*arguments)
+    assert isinstance(done.exception, ValueError)
+    assert sentence in str(done.exception)
+
+
+def test_more_than_one_board_must_be_chosen_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "usb_ports", lambda: {"/dev/ttyACM0": "Uno", "/dev/ttyUSB0": "USB Serial"})
+    done = run()
+    assert isinstance(done.exception, ValueError)
+    assert "give --port with one of /dev/ttyACM0 (Uno), /dev/ttyUSB0 (USB Serial)" in str(done.exception)
+
+
+def test_a_check_that_breaks_does_not_end_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("by a slip")
+
+    monkeypatch.setattr(doctor, "capture", broken)
+    pty = PtyLine()
+    done = run("--port", pty.address)
+    pty.close()
+    assert done.exit_code == 1
+    assert "and this is a defect: RuntimeError: by a slip" in done.output
+    assert "disk" in done.output
