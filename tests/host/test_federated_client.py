@@ -499,7 +499,7 @@ def test_a_rounds_model_that_needs_a_newer_program_is_declined_with_the_reason(
     full: World, model_message: Callable[..., bytes], basis_parameters: Parameters
 ) -> None:
     agent = full.start_agent()
-    full.aggregator.publish_model("round", model_message(basis_parameters, "round", specification_version=2))
+    full.aggregator.publish_model("round", model_message(basis_parameters, "round", specification_version=99))
     full.aggregator.announce("train", sha256_of(basis_parameters))
     full.settle(agent)
     (arrived,) = full.aggregator.arrived
@@ -514,7 +514,7 @@ def test_an_older_refusal_is_no_answer_to_a_later_round_of_the_same_arrays(
     round_model: bytes,
 ) -> None:
     agent = full.start_agent()
-    full.aggregator.publish_model("round", model_message(basis_parameters, "round", specification_version=2))
+    full.aggregator.publish_model("round", model_message(basis_parameters, "round", specification_version=99))
     full.aggregator.announce("train", model_sha256, 1, lineage_id=UUID(int=23))
     full.settle(agent)
     assert full.aggregator.arrived == []

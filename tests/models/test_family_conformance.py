@@ -220,6 +220,13 @@ def test_decisions_by_hand() -> None:
     assert decide(specification, probabilities).tolist() == [0, 1, 1, 2]
 
 
+@pytest.mark.parametrize(("least", "decided"), [(0.0, [0, 1, 2, 2]), (0.5, [0, 1, 1, 2]), (0.9, [1] * 4)])
+def test_a_gesture_less_probable_than_asked_is_other(least: float, decided: list[int]) -> None:
+    specification = specifications.pca_svm(("a", "other", "b"), min_probability=least)
+    probabilities = np.array([[0.5, 0.1, 0.4], [0.2, 0.5, 0.3], [0.3, 0.3, 0.4], [0.1, 0.1, 0.8]])
+    assert decide(specification, probabilities).tolist() == decided
+
+
 def test_probabilities_that_are_no_numbers_decide_for_other() -> None:
     assert decide(specifications.pca_svm(THREE), np.full((2, 3), np.nan)).tolist() == [2, 2]
 

@@ -71,6 +71,38 @@ def test_equal_specifications_have_equal_bytes() -> None:
     assert encode_specification(decode_specification(encode_specification(one))) == encode_specification(one)
 
 
+FIRST = (
+    b'{"version":1,"family":"pca_svm","activities":["a","other"],"rate_hz":50.0,"window_length":96,'
+    b'"n_features":108,"n_components":2,"arrays":['
+    b'{"name":"mean","shape":[108],"dtype":"float64","role":"basis","limit":1000.0},'
+    b'{"name":"scale","shape":[108],"dtype":"float64","role":"basis","limit":0.0},'
+    b'{"name":"components","shape":[2,108],"dtype":"float64","role":"basis","limit":0.0},'
+    b'{"name":"coef","shape":[2,2],"dtype":"float64","role":"trained","limit":1000.0},'
+    b'{"name":"intercept","shape":[2],"dtype":"float64","role":"trained","limit":1000.0}],"seed":7}'
+)
+"""What programs wrote before there was a version 2."""
+
+
+def test_what_uses_nothing_new_keeps_the_bytes_of_version_1() -> None:
+    made = pca_svm(("a", "other"), n_components=2, seed=7)
+    assert encode_specification(made) == FIRST
+    assert decode_specification(FIRST) == made
+    assert (made.version, made.n_fourier, made.gamma, made.min_probability) == (1, 0, 0.0, 0.0)
+    assert pca_svm(("a", "other"), n_components=2, seed=7, gamma=0.5) == made
+
+
+@pytest.mark.parametrize(
+    "new", [{"n_fourier": 300, "gamma": 0.15}, {"min_probability": 0.6}, {"n_fourier": 1, "gamma": 1}]
+)
+def test_what_uses_something_new_is_of_version_2_which_older_programs_refuse(new: dict[str, Any]) -> None:
+    made = pca_svm(("a", "other"), n_components=2, **new)
+    data = encode_specification(made)
+    assert json.loads(data)["version"] == made.version == 2
+    assert {key: json.loads(data)[key] for key in new} == new
+    assert decode_specification(data) == made
+    assert encode_specification(decode_specification(data)) == data
+
+
 def test_unknown_keys_are_for_later_versions_and_are_skipped() -> None:
     assert decode_specification(changed(colour="green")) == SPECIFICATION
 
@@ -78,7 +110,18 @@ def test_unknown_keys_are_for_later_versions_and_are_skipped() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"version": 2}, "reads specifications of version 1, got 2"),
+        ({"version": 3}, "reads specifications of version 1 to 2, got 3"),
+        ({"version": 0}, "reads specifications of version 1 to 2, got 0"),
+        ({"n_fourier": 500}, "n_fourier needs a specification of version 2, got one of 1"),
+        ({"min_probability": 0.5}, "min_probability needs a specification of version 2, got one of 1"),
+        ({"version": 2, "min_probability": 1.0}, "min_probability is 0 to below 1, got 1.0"),
+        ({"version": 2, "min_probability": -0.1}, "min_probability is 0 to below 1, got -0.1"),
+        ({"version": 2, "n_fourier": 4097, "gamma": 0.1}, r"n_fourier is 0 \(none\) to 4096, got 4097"),
+        ({"version": 2, "n_fourier": -1}, r"n_fourier is 0 \(none\) to 4096, got -1"),
+        ({"version": 2, "n_fourier": 9}, "gamma is above 0 and at most 1000, got 0.0"),
+        ({"version": 2, "n_fourier": 9, "gamma": 1e9}, "gamma is above 0 and at most 1000, got 1000000000.0"),
+        ({"version": 2, "gamma": 0.1}, "gamma is 0 where n_fourier is 0, got 0.1"),
+        ({"version": 2, "n_fourier": 9, "gamma": 0.1}, r"arrays of pca_svm are .*coef \(3, 9\)"),
         ({"activities": ["swipe"]}, "activities are 'other' and at least one gesture, got swipe"),
         ({"activities": ["other"]}, "at least one gesture"),
         ({"activities": []}, "at least one gesture"),

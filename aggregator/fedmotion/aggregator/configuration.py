@@ -8,7 +8,13 @@ from msgspec import Meta as Said
 from fedmotion.aggregator.aggregation import STRATEGIES
 from fedmotion.aggregator.rounds import MAX_COHORT, Rules
 from fedmotion.aggregator.schedule import Schedule
-from fedmotion.models.specification import Specification, check_activities, pca_svm
+from fedmotion.models.specification import (
+    MAX_FOURIER,
+    MAX_GAMMA,
+    Specification,
+    check_activities,
+    pca_svm,
+)
 from fedmotion.protocol.identity import check_federation
 from fedmotion.protocol.messages import TrainSettings
 
@@ -16,8 +22,8 @@ from fedmotion.protocol.messages import TrainSettings
 class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the owner of a federation decides, one TOML file; only the first two keys must be given.
 
-    A new default for what is learned (activities to n_components) would need a new store: it is part of one
-    for good.
+    A new default for what is learned (activities to min_probability) would need a new store, of which it is a
+    part for good.
     """
 
     federation: Annotated[
@@ -43,6 +49,24 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
         int,
         Said(description="principal components that the linear model sees"),
     ] = 25
+    n_fourier: Annotated[
+        int,
+        Said(
+            description="random Fourier features of the components, which bend the borders between "
+            "activities; 0 to 4096, 0 is none. Needs agents that read specifications of version 2"
+        ),
+    ] = 0
+    gamma: Annotated[
+        float,
+        Said(description="how narrow their Gaussian kernel exp(-gamma d²) is; unused without them"),
+    ] = 0.1
+    min_probability: Annotated[
+        float,
+        Said(
+            description="a gesture is recognised where its probability is at least this, else `other`; 0 "
+            "asks for nothing. Needs agents that read specifications of version 2"
+        ),
+    ] = 0.0
     cohort_size: Annotated[
         int,
         Said(
@@ -197,6 +221,9 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
             window_length=self.window_length,
             n_components=self.n_components,
             seed=self.seed,
+            n_fourier=self.n_fourier,
+            gamma=self.gamma,
+            min_probability=self.min_probability,
         )
 
     def rules(self, specification: Specification) -> Rules:
@@ -228,6 +255,9 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("rate_hz", 1, 10_000),
     ("window_length", 2, 10_000),
     ("n_components", 1, 10_000),
+    ("n_fourier", 0, MAX_FOURIER),
+    ("gamma", 1e-9, MAX_GAMMA),
+    ("min_probability", 0, 0.999),
     ("cohort_size", 0, MAX_COHORT),
     ("quorum", 0, MAX_COHORT),
     ("min_updates", 1, MAX_COHORT),

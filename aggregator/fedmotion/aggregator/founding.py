@@ -48,8 +48,14 @@ def new_id(rng: random.Random) -> UUID:
 
 
 def _describe(specification: Specification) -> str:
+    # What this version has beside the first is told where it is used.
+    also = "".join(
+        f", {key} {value:g}"
+        for key in ("n_fourier", "gamma", "min_probability")
+        if (value := getattr(specification, key))
+    )
     return (
         f"family {specification.family}, activities {', '.join(specification.activities)}, "
         f"rate_hz {specification.rate_hz:g}, window_length {specification.window_length}, "
-        f"n_components {specification.n_components}, seed {specification.seed}"
+        f"n_components {specification.n_components}, seed {specification.seed}{also}"
     )

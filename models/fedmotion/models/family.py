@@ -77,7 +77,7 @@ def decide(specification: Specification, probabilities: NDArray[np.float64]) -> 
     """Return each window's class, shape (n_windows,).
 
     It is the most probable one; a gesture only where it is likelier than `other`, so that a model which
-    knows nothing recognises nothing.
+    knows nothing recognises nothing, and where it is at least as likely as `min_probability` asks.
 
     Parameters
     ----------
@@ -88,7 +88,8 @@ def decide(specification: Specification, probabilities: NDArray[np.float64]) -> 
     other = specification.other_index
     gestures[:, other] = -1.0
     best = gestures.argmax(axis=1)
-    is_convincing = gestures.max(axis=1) > probabilities[:, other]
+    likeliest = gestures.max(axis=1)
+    is_convincing = (likeliest > probabilities[:, other]) & (likeliest >= specification.min_probability)
     return np.where(is_convincing, best, other)
 
 

@@ -114,7 +114,7 @@ def _why_no_weights(model: StoredModel, *, is_trained: bool) -> str:
         return f"a {model.specification.family} has no weights of single features"
     if not is_trained:
         return "it is not trained yet and recognises nothing"
-    if getattr(model.specification, "n_fourier", 0):
+    if model.specification.n_fourier:
         return "it decides by random Fourier features, of which each is made of all features"
     return ""
 

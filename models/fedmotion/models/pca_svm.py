@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fedmotion.models.family import TrainResult, check_windows
 from fedmotion.models.features import features
+from fedmotion.models.fourier import fourier_features
 from fedmotion.models.parameters import check_arrays
 from fedmotion.models.specification import Array, Specification
 from fedmotion.models.statistics import Moments, moments_of
@@ -56,7 +57,7 @@ def train(
         check_arrays(gradient_offset, specification.of_role("trained"))
     if not len(windows):
         raise ValueError("training needs at least one window, got none")
-    points = _project(parameters, windows)
+    points = _project(specification, parameters, windows)
     weights = _class_weights(labels, specification.n_classes)[labels]
     svm = _Svm(parameters["coef"], parameters["intercept"], settings)
     random = np.random.default_rng(settings.seed)
@@ -86,7 +87,7 @@ def scores(
     """Return the margins of each window, shape (n_windows, n_classes)."""
     check_windows(specification, windows)
     margins: NDArray[np.float64] = (
-        _project(parameters, windows) @ parameters["coef"].T + parameters["intercept"]
+        _project(specification, parameters, windows) @ parameters["coef"].T + parameters["intercept"]
     )
     return margins
 
@@ -159,13 +160,15 @@ class _Svm:
         return (rows[1:] - rows[:1]) / 2 if self._is_binary else rows
 
 
-def _project(parameters: Mapping[str, Array], windows: NDArray[np.float32]) -> NDArray[np.float64]:
+def _project(
+    specification: Specification, parameters: Mapping[str, Array], windows: NDArray[np.float32]
+) -> NDArray[np.float64]:
     deviations = features(windows) - parameters["mean"]
     scale = parameters["scale"]
     # Before its first statistics round a lineage's basis is zeros: all points are the origin.
     standardised = np.divide(deviations, scale, out=np.zeros_like(deviations), where=scale > 0)
     points: NDArray[np.float64] = standardised @ parameters["components"].T
-    return points
+    return fourier_features(specification, points) if specification.n_fourier else points
 
 
 def _class_weights(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:

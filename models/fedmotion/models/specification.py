@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 
 from fedmotion.protocol.identity import OTHER, check_label
 
-SPECIFICATION_VERSION = 1
+SPECIFICATION_VERSION = 2
+"""The newest that this program reads. A specification says the lowest version that has what it uses, so that
+federations which use nothing new keep their bytes, and agents of before go on reading them."""
+
 N_AXES = 6
 N_PIECES = 8
 N_FFT_BINS = 6
 N_STATISTICS = 4
 MAX_PARAMETERS = 16_000_000
+MAX_FOURIER = 4096
+MAX_GAMMA = 1000.0
 
 _N_FEATURES = N_AXES * (N_STATISTICS + N_PIECES + N_FFT_BINS)
 _MIN_WINDOW_LENGTH = max(N_PIECES, 2 * N_FFT_BINS + 1)
@@ -28,6 +33,8 @@ _FEATURE_LIMIT = 1000.0
 _PLANE_LIMIT = 1000.0
 """The optimum's norm is at most 1 / sqrt(alpha), 32 with pca_svm's alpha of 1e-3 (Shalev-Shwartz, Singer &
 Srebro 2007, "Pegasos", theorem 1); what training passes through on its way there is given room."""
+
+_SINCE_VERSION_2 = {"n_fourier": 0, "gamma": 0.0, "min_probability": 0.0}
 
 Dtype = Literal["float32", "float64", "int64"]
 Array = NDArray[Any]  # of one of Dtype: which one is known where the specification is read
@@ -59,9 +66,13 @@ class Specification(msgspec.Struct, frozen=True, kw_only=True):
 
     `activities` is in the order of the classes and holds `other`; a window is `window_length` samples of
     six axes at `rate_hz`. `n_features` is 0 where the family takes windows as they are.
+
+    Since version 2: the components become `n_fourier` random Fourier features of the Gaussian kernel
+    exp(-`gamma` |x - y|^2), or stay as they are where `n_fourier` and `gamma` are 0; and a gesture is decided
+    where its probability is at least `min_probability`.
     """
 
-    version: int = SPECIFICATION_VERSION
+    version: int = 1
     family: str
     activities: tuple[str, ...]
     rate_hz: float
@@ -70,6 +81,9 @@ class Specification(msgspec.Struct, frozen=True, kw_only=True):
     n_components: int
     arrays: tuple[ArraySpecification, ...]
     seed: int = 0
+    n_fourier: int = 0
+    gamma: float = 0.0
+    min_probability: float = 0.0
 
     @property
     def n_classes(self) -> int:
@@ -110,7 +124,10 @@ def check_activities(activities: tuple[str, ...]) -> tuple[str, ...]:
 
 def encode_specification(specification: Specification) -> bytes:
     """Return the specification as JSON, keys in order, so that equal ones have equal bytes."""
-    return msgspec.json.encode(specification, order="deterministic")
+    if specification.version >= 2:
+        return msgspec.json.encode(specification, order="deterministic")
+    keys = (key for key in specification.__struct_fields__ if key not in _SINCE_VERSION_2)
+    return msgspec.json.encode({key: getattr(specification, key) for key in keys})
 
 
 def decode_specification(data: bytes) -> Specification:
@@ -130,11 +147,15 @@ def decode_specification(data: bytes) -> Specification:
 
 def check_specification(specification: Specification) -> Specification:
     """Return `specification` if all in it is possible; raises ValueError with what is not."""
-    if specification.version != SPECIFICATION_VERSION:
+    if not 1 <= specification.version <= SPECIFICATION_VERSION:
         raise ValueError(
-            f"this program reads specifications of version {SPECIFICATION_VERSION}, "
+            f"this program reads specifications of version 1 to {SPECIFICATION_VERSION}, "
             f"got {specification.version}"
         )
+    for key, nothing in _SINCE_VERSION_2.items():
+        # A reader of before would skip the key and recognise something else.
+        if specification.version < 2 and getattr(specification, key) != nothing:
+            raise ValueError(f"{key} needs a specification of version 2, got one of {specification.version}")
     check_label(specification.family, "a model family")
     check_activities(specification.activities)
     if not 1 <= specification.rate_hz <= 10_000:
@@ -144,6 +165,8 @@ def check_specification(specification: Specification) -> Specification:
     for name in ("n_features", "n_components", "seed"):
         if not 0 <= getattr(specification, name) < 2**63:
             raise ValueError(f"{name} is 0 to 2**63 - 1, got {getattr(specification, name)}")
+    if not 0 <= specification.min_probability < 1:
+        raise ValueError(f"min_probability is 0 to below 1, got {specification.min_probability}")
     if specification.family == "pca_svm":
         _check_pca_svm(specification)
     _check_arrays(specification)
@@ -157,9 +180,13 @@ def pca_svm(
     window_length: int = 96,
     n_components: int = 25,
     seed: int = 0,
+    n_fourier: int = 0,
+    gamma: float = 0.0,
+    min_probability: float = 0.0,
 ) -> Specification:
     """Return the specification of a PCA + linear SVM over `features` of windows.
 
+    Without `n_fourier` there is no `gamma`, whatever is given.
     The counts of features stand here and not beside their formulas, so that an aggregator can make a
     specification without importing what reads motion; a test holds the two together.
     """
@@ -171,8 +198,12 @@ def pca_svm(
             window_length=window_length,
             n_features=_N_FEATURES,
             n_components=n_components,
-            arrays=_pca_svm_arrays(len(activities), n_components),
+            arrays=_pca_svm_arrays(len(activities), n_components, n_fourier),
             seed=seed,
+            n_fourier=n_fourier,
+            gamma=float(gamma) if n_fourier else 0.0,
+            min_probability=float(min_probability),
+            version=2 if n_fourier or min_probability else 1,
         )
     )
 
@@ -192,12 +223,13 @@ def _check_arrays(specification: Specification) -> None:
         raise ValueError(f"a model has at most {MAX_PARAMETERS} parameters, got {n_parameters}")
 
 
-def _pca_svm_arrays(n_classes: int, n_components: int) -> tuple[ArraySpecification, ...]:
+def _pca_svm_arrays(n_classes: int, n_components: int, n_fourier: int) -> tuple[ArraySpecification, ...]:
+    n_inputs = n_fourier or n_components
     return (
         ArraySpecification("mean", (_N_FEATURES,), "float64", "basis", _FEATURE_LIMIT),
         ArraySpecification("scale", (_N_FEATURES,), "float64", "basis"),
         ArraySpecification("components", (n_components, _N_FEATURES), "float64", "basis"),
-        ArraySpecification("coef", (n_classes, n_components), "float64", "trained", _PLANE_LIMIT),
+        ArraySpecification("coef", (n_classes, n_inputs), "float64", "trained", _PLANE_LIMIT),
         ArraySpecification("intercept", (n_classes,), "float64", "trained", _PLANE_LIMIT),
     )
 
@@ -215,7 +247,13 @@ def _check_pca_svm(specification: Specification) -> None:
         raise ValueError(
             f"n_components is 1 to {_N_FEATURES}, the number of features, got {specification.n_components}"
         )
-    expected = _pca_svm_arrays(specification.n_classes, specification.n_components)
+    if not 0 <= specification.n_fourier <= MAX_FOURIER:
+        raise ValueError(f"n_fourier is 0 (none) to {MAX_FOURIER}, got {specification.n_fourier}")
+    if specification.n_fourier and not 0 < specification.gamma <= MAX_GAMMA:
+        raise ValueError(f"gamma is above 0 and at most {MAX_GAMMA:g}, got {specification.gamma}")
+    if not specification.n_fourier and specification.gamma:
+        raise ValueError(f"gamma is 0 where n_fourier is 0, got {specification.gamma}")
+    expected = _pca_svm_arrays(specification.n_classes, specification.n_components, specification.n_fourier)
     if specification.arrays != expected:
         raise ValueError(
             f"arrays of pca_svm are {_in_words(expected)}, got {_in_words(specification.arrays)[:200]}"

@@ -119,6 +119,9 @@ def with_components(specification: Specification, n_components: int) -> Specific
         window_length=specification.window_length,
         n_components=n_components,
         seed=specification.seed,
+        n_fourier=specification.n_fourier,
+        gamma=specification.gamma,
+        min_probability=specification.min_probability,
     )
 
 
