@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from fedmotion.protocol.serial_frames import Hello
 class OddNode(SimulatedNode):
     """A node whose HELLO says other values than those by which it samples."""
 
-    said: dict[str, int]
+    said: dict[str, Any]
 
     def _hello(self) -> Hello:
         return replace(super()._hello(), **getattr(self, "said", {}))
@@ -42,7 +43,7 @@ def node(
     motion: Motion | None = None,
     imperfection: Imperfection | None = None,
     stuck: tuple[int, ...] = (),
-    said: dict[str, int] | None = None,
+    said: dict[str, Any] | None = None,
     period_us: int = 10_000,
     accel_full_scale_g: int = 8,
     seed: int = 3,
@@ -72,3 +73,22 @@ def served(board: SimulatedNode, speed: float = 1.0, *, server: NodeServer | Non
         stop.set()
         thread.join(20)
         assert not thread.is_alive()
+
+
+def turned_by_hand(seconds: float = 30.0, shake_mps2: float = 0.4, seed: int = 1) -> Motion:
+    """Return quarter turns of a second about an axis that lies level, by a hand that also shakes."""
+    step_s = 0.002
+    t_s = np.arange(0, seconds, step_s)
+    rates = np.zeros((len(t_s), 3))
+    # About x y comes up, about z then x, about y then z again; each turn starts and ends smoothly.
+    axis = np.array([0, 2, 1])[t_s.astype(int) % 3]
+    rates[np.arange(len(t_s)), axis] = np.pi / 2 * np.pi / 2 * np.sin(np.pi * (t_s % 1.0))
+    up = np.empty((len(t_s), 3))
+    up[0] = (0.0, 0.0, 1.0)
+    for row, rate in enumerate(rates[:-1]):
+        moved = up[row] - np.cross(rate, up[row]) * step_s
+        up[row + 1] = moved / np.linalg.norm(moved)
+    rng = np.random.default_rng(seed)
+    phases = rng.uniform(0, 2 * np.pi, 3)
+    shake = shake_mps2 * np.sin(2 * np.pi * np.outer(t_s, (1.1, 2.3, 3.1)) + phases)
+    return Motion(t_s, up * STANDARD_GRAVITY_MPS2 + shake, rates)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from still_boards import node, served
+from still_boards import node, served, turned_by_hand
 
 from fedmotion.boards.kinematics import Motion
 from fedmotion.boards.line_damage import LineDamage
@@ -13,10 +13,12 @@ from fedmotion.boards.node_server import NodeServer
 from fedmotion.boards.posix_terminal import PtyLine
 from fedmotion.boards.simulated_node import SimulatedNode
 from fedmotion.boards.virtual_mpu6050 import Imperfection
+from fedmotion.host.doctor_axes import look_at_axes
 from fedmotion.host.doctor_board import look_at_board, look_before
 from fedmotion.host.doctor_capture import Capture, capture
 from fedmotion.host.doctor_checks import Check, guarded
-from fedmotion.host.doctor_sensor import look_at_sensor, up_in_words
+from fedmotion.host.doctor_sensor import look_at_sensor, pieces_of, up_in_words
+from fedmotion.host.imu_stream import ImuStream
 
 SPEED = 8
 """Times real time, by the board's clock and by the doctor's."""
@@ -193,6 +195,37 @@ def test_small_errors_of_clocks_are_ok(sound: Capture) -> None:
     checks = by_name(replace(sound, arrivals=arrivals(drift=0.005)))
     assert {checks[name].state for name in OF_THE_MACHINE} == {"ok"}
     assert checks["the board's clock"].value == pytest.approx(5000, abs=200)
+
+
+@pytest.mark.parametrize(
+    ("axis_order", "wrong"),
+    [
+        ((1, 2, 3, 4, 5, 6), ""),
+        ((2, -1, 3, 5, -4, 6), ""),  # a board that sits turned is sound
+        ((2, 1, 3, 4, 5, 6), "ax and ay are exchanged"),
+        ((1, 2, 3, 4, 6, 5), "gy and gz are exchanged"),
+        ((1, -2, 3, 4, 5, 6), "ay has the wrong sign"),
+        ((1, 2, 3, 4, 5, -6), "gz has the wrong sign"),
+        ((1, 3, 2, 4, 6, 5), "of both sensors two axes are exchanged or one has the wrong sign"),
+    ],
+)
+def test_exchanged_axes_show_while_the_board_is_turned(
+    sound: Capture, axis_order: tuple[int, ...], wrong: str
+) -> None:
+    board = node(motion=turned_by_hand(), said={"axis_order": axis_order})
+    stream = ImuStream(board.receive)
+    stream.opened(0.0)
+    blocks = stream.feed(board.advance(8_200_000), 0.0)
+    (found,) = look_at_axes(pieces_of(replace(sound, blocks=blocks)))
+    assert found.state == ("failed" if wrong else "ok"), found
+    assert found.measured.startswith(wrong or "gyroscope and accelerometer turn alike")
+    assert ("correct the axis order" in found.what_to_do) == bool(wrong)
+
+
+def test_a_board_that_is_not_turned_tells_nothing_of_its_axes(sound: Capture) -> None:
+    (found,) = look_at_axes(pieces_of(sound))
+    assert found.state == "not checked"
+    assert "it was turned too little: turn the board slowly over in your hand like a die" in found.measured
 
 
 @pytest.mark.parametrize(

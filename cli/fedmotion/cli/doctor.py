@@ -10,12 +10,14 @@ import msgspec
 
 from fedmotion.cli.doctor_table import SECTIONS, show
 from fedmotion.cli.model_tables import console
+from fedmotion.host.doctor_axes import HOW_TO_TURN, look_at_axes
+from fedmotion.host.doctor_axes import NAME as AXES_AGREE
 from fedmotion.host.doctor_board import look_at_board, look_before
 from fedmotion.host.doctor_capture import capture
 from fedmotion.host.doctor_checks import Check, guarded, not_checked
 from fedmotion.host.doctor_federation import look_at_federation
 from fedmotion.host.doctor_machine import look_at_machine
-from fedmotion.host.doctor_sensor import look_at_sensor
+from fedmotion.host.doctor_sensor import look_at_sensor, pieces_of
 from fedmotion.host.profile import find_profile
 from fedmotion.host.serial_port import check_port, usb_ports
 from fedmotion.protocol.serial_frames import DEFAULT_BAUD
@@ -29,6 +31,7 @@ _DEFAULT_SECONDS = 6.0
 Examples:
   fedmotion doctor                                where one board is plugged in
   fedmotion doctor --port /dev/ttyACM0 --profile anna
+  fedmotion doctor --turn                         also whether axes are exchanged
   fedmotion doctor --only federation --only machine
   fedmotion doctor --json                         for scripts, or for who helps you
 """,
@@ -43,12 +46,19 @@ Examples:
     type=click.FloatRange(4, 3600),
     help="How long to measure the board.",
 )
+@click.option("--turn", is_flag=True, help="Then measure as long again while you turn the board over.")
 @click.option(
     "--only", multiple=True, type=click.Choice(list(SECTIONS)), help="Look at this only; again for more."
 )
 @click.option("--json", "is_json", is_flag=True, help="One JSON object of all checks.")
 def command(
-    port: str | None, profile: str | None, baud: int, seconds: float, only: tuple[str, ...], is_json: bool
+    port: str | None,
+    profile: str | None,
+    baud: int,
+    seconds: float,
+    turn: bool,
+    only: tuple[str, ...],
+    is_json: bool,
 ) -> None:
     """Find out what keeps a board, a sensor or a federation from working, and what to do about it.
 
@@ -61,7 +71,7 @@ def command(
     whose = find_profile(profile or "default")
     checks: list[Check] = []
     if {"board", "sensor"} & set(wanted):
-        checks += _look_at_board(port, baud, seconds)
+        checks += _look_at_board(port, baud, seconds, is_turned=turn)
     if "federation" in wanted:
         rate_hz = next((check.value for check in checks if check.name == "rate"), None)
         checks += look_at_federation(whose, is_asked_for=profile is not None, board_rate_hz=rate_hz)
@@ -76,7 +86,7 @@ def command(
     raise SystemExit(1 if findings else 0)
 
 
-def _look_at_board(port: str | None, baud: int, seconds: float) -> list[Check]:
+def _look_at_board(port: str | None, baud: int, seconds: float, *, is_turned: bool) -> list[Check]:
     found = check_port(port) if port is not None else _only_port()
     if not found:
         why = "no serial port is on USB"
@@ -95,10 +105,17 @@ def _look_at_board(port: str | None, baud: int, seconds: float) -> list[Check]:
     checks = list(before)
 
     def look() -> Iterator[Check]:
-        with _progress(found, seconds) as on_progress:
+        with _progress(found, seconds, "leave the board alone") as on_progress:
             captured = capture(found, baud, seconds, on_progress=on_progress)
         yield from look_at_board(captured)
         yield from look_at_sensor(captured)
+        if captured.hello is None or not is_turned:
+            why = "no board" if captured.hello is None else "--turn would check it while you turn the board"
+            yield from not_checked("sensor", [AXES_AGREE], why)
+            return
+        with _progress(found, seconds, HOW_TO_TURN) as on_progress:
+            turned = capture(found, baud, seconds, on_progress=on_progress)
+        yield from look_at_axes(pieces_of(turned))
 
     return checks + guarded("board", "measuring", look)
 
@@ -113,17 +130,17 @@ def _only_port() -> str:
 
 
 @contextmanager
-def _progress(port: str, seconds: float) -> Iterator[Callable[[float], object]]:
+def _progress(port: str, seconds: float, request: str) -> Iterator[Callable[[float], object]]:
     """Give what the share done is told: a bar on a terminal, else a line."""
     if not sys.stderr.isatty():
-        click.echo(f"{port}: measuring for {seconds:g} s, leave the board alone ...", err=True)
+        click.echo(f"{port}: measuring for {seconds:g} s, {request} ...", err=True)
         yield lambda _: None
         return
     # Imported here because a pipe has no use for it.
     from rich.console import Console  # noqa: PLC0415  (see above)
     from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415  (see above)
 
-    columns = (TextColumn(f"{port}: leave the board alone"), BarColumn())
+    columns = (TextColumn(f"{port}: {request}"), BarColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=1.0)
         yield lambda share: bar.update(task, completed=share)

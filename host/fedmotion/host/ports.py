@@ -19,7 +19,7 @@ _ARDUINOS: Mapping[str, tuple[int, ...]] = {
     "Arduino Leonardo": (0x0036, 0x8036),
     "Arduino Micro": (0x0037, 0x8037, 0x0237, 0x8237),
 }
-"""Product ids of Arduino's own boards (boards.txt of its core for AVR, 1.8.6)."""
+"""Product ids of Arduino's own boards (boards.txt of its core for AVR, 1.8.7)."""
 
 _BRIDGES: Mapping[tuple[int, int], str] = {
     (0x1A86, 0x7523): "CH340 (most Nanos, copies of the Uno)",

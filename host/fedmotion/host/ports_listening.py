@@ -10,7 +10,7 @@ from fedmotion.host.serial_line import SerialLine
 from fedmotion.protocol.serial_frames import DEFAULT_BAUD, Hello
 
 LISTEN_S = 4.0
-"""An Uno that was reset waits up to 2 s in its boot loader before its program starts (optiboot 4.4)."""
+"""An Uno or Nano that was reset waits 1 to 2 s in its boot loader before its program starts."""
 
 HeardKind = Literal["fedmotion", "other_version", "other_program", "nothing", "not_open"]
 
