@@ -34,6 +34,10 @@ class Case:
 
 
 FAMILIES = {
+    "pca_svm, calibrated": Case(
+        pca_svm_family,
+        lambda activities: specifications.pca_svm(activities, n_components=6, is_calibrated=True),
+    ),
     "pca_svm, Fourier": Case(
         pca_svm_family,
         lambda activities: specifications.pca_svm(activities, n_components=6, n_fourier=64, gamma=0.2),

@@ -172,3 +172,17 @@ def test_numbers_near_the_end_of_their_range_are_reported_all_the_same() -> None
     huge = {**trained(), "coef": np.full((2, 3), 1e308)}
     assert report_on(model(huge)).is_trained
     assert difference(model(huge), model({**huge, "coef": -huge["coef"]})).arrays
+
+
+def test_what_version_2_has_is_in_the_report() -> None:
+    specification = pca_svm(("wave", "other"), n_components=3, n_fourier=8, gamma=0.2, min_probability=0.6)
+    parameters = initial_parameters(specification)
+    parameters["coef"][:] = 1
+    made = model(parameters, specification=specification)
+    report = report_on(made)
+    assert (report.specification_version, report.n_fourier, report.gamma) == (2, 8, 0.2)
+    assert report.min_probability == 0.6
+    assert [array.name for array in report.arrays][-1] == "log_temperature"
+    assert report.heaviest == {}
+    assert "random Fourier features" in report.why_no_weights
+    assert difference(model(), made).specification[0] == "version 1 became 2"

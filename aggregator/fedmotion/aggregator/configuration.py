@@ -22,7 +22,7 @@ from fedmotion.protocol.messages import TrainSettings
 class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the owner of a federation decides, one TOML file; only the first two keys must be given.
 
-    A new default for what is learned (activities to min_probability) would need a new store, of which it is a
+    A new default for what is learned (activities to is_calibrated) would need a new store, of which it is a
     part for good.
     """
 
@@ -67,6 +67,14 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
             "asks for nothing. Needs agents that read specifications of version 2"
         ),
     ] = 0.0
+    is_calibrated: Annotated[
+        bool,
+        Said(
+            description="probabilities are brought to how often they are right, by one number more that is "
+            "learned; with n_fourier or min_probability they are in any case. Needs agents that read "
+            "specifications of version 2"
+        ),
+    ] = False
     cohort_size: Annotated[
         int,
         Said(
@@ -224,6 +232,7 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
             n_fourier=self.n_fourier,
             gamma=self.gamma,
             min_probability=self.min_probability,
+            is_calibrated=self.is_calibrated,
         )
 
     def rules(self, specification: Specification) -> Rules:

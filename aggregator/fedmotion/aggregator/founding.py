@@ -48,8 +48,9 @@ def new_id(rng: random.Random) -> UUID:
 
 
 def _describe(specification: Specification) -> str:
-    # What this version has beside the first is told where it is used.
-    also = "".join(
+    # What version 2 has beside the first is told where it is used.
+    also = "" if specification.version < 2 else ", is_calibrated"
+    also += "".join(
         f", {key} {value:g}"
         for key in ("n_fourier", "gamma", "min_probability")
         if (value := getattr(specification, key))

@@ -67,10 +67,13 @@ def show_report(console: Console, report: ModelReport) -> None:
         "round": f"{report.round_id}" if report.is_trained else f"{report.round_id}, not trained yet",
         "sha256": report.sha256,
         "written": f"{report.written_utc} by {report.written_by}",
-        "recognises": f"{gestures}; all else is {OTHER}",
+        "recognises": gestures
+        + (f" where at least {report.min_probability:g} probable" if report.min_probability else "")
+        + f"; all else is {OTHER}",
         "family": f"{report.family}, specification of version {report.specification_version}",
         "window": f"{report.window_length} samples at {report.rate_hz:g} Hz, {length_s:.2f} s; "
-        f"{report.n_features} features, {report.n_components} components",
+        f"{report.n_features} features, {report.n_components} components"
+        + (f" in {report.n_fourier} Fourier features" if report.n_fourier else ""),
         "size": f"{report.n_parameters} parameters, {report.n_bytes} bytes; "
         f"an update is {report.update_bytes} bytes",
     }

@@ -54,6 +54,9 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     window_length: int
     n_features: int
     n_components: int
+    n_fourier: int
+    gamma: float
+    min_probability: float
     n_parameters: int
     n_bytes: int
     update_bytes: int
@@ -84,6 +87,9 @@ def report_on(model: StoredModel) -> ModelReport:
         window_length=specification.window_length,
         n_features=specification.n_features,
         n_components=specification.n_components,
+        n_fourier=specification.n_fourier,
+        gamma=specification.gamma,
+        min_probability=specification.min_probability,
         n_parameters=sum(array.n_elements for array in specification.arrays),
         n_bytes=len(encode_arrays(model.parameters)),
         update_bytes=len(encode_arrays(trained)),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from fedmotion.models.calibration import MAX_LOG_TEMPERATURE, fitted_log_temperature
 from fedmotion.models.family import TrainResult, check_windows
 from fedmotion.models.features import features
 from fedmotion.models.fourier import fourier_features
@@ -43,6 +44,8 @@ def train(
     Each class present counts alike, whatever its number of windows. Between mini-batches `coef` and
     `intercept` are pulled towards their start (`proximal_mu`, FedProx: Li et al. 2020, eq. 2) and shifted
     by `gradient_offset` (arrays like them, as SCAFFOLD's control variates: Karimireddy et al. 2020, eq. 3).
+    Where specified, `log_temperature` (1,) is that with which the start's own margins, not those trained
+    here, are as sure of these windows as they are right; it is pulled and shifted once.
     A class without windows here is learned from as what the others are not.
 
     Raises
@@ -74,6 +77,9 @@ def train(
                 svm.shift(gradient_offset, step)
             n_steps += len(batch)
     trained = svm.arrays()
+    if "log_temperature" in parameters:
+        margins = _margins(specification, parameters, points)
+        trained["log_temperature"] = _temperature(parameters, margins, labels, settings, gradient_offset)
     with np.errstate(over="ignore", invalid="ignore"):
         loss = _hinge_loss(points @ trained["coef"].T + trained["intercept"], labels)
     if not np.isfinite(loss):
@@ -97,18 +103,50 @@ def probabilities(
 ) -> NDArray[np.float64]:
     """Return the softmax of the margins, where that of `other` is at least 0.
 
-    So a gesture is likelier than `other` just where its margin is positive and above that of `other`.
+    So a gesture is likelier than `other` just where its margin is positive and above that of `other`. The
+    temperature, where there is one, changes how sure it is and not of what.
     """
+    check_windows(specification, windows)
     with np.errstate(all="ignore"):
-        margins = scores(specification, parameters, windows)
+        margins = _margins(specification, parameters, _project(specification, parameters, windows))
+    if "log_temperature" in parameters:
+        limit = MAX_LOG_TEMPERATURE
+        margins /= np.exp(parameters["log_temperature"].clip(-limit, limit))
+    likely = np.exp(margins - margins.max(axis=1, keepdims=True))
+    shares: NDArray[np.float64] = likely / likely.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _margins(
+    specification: Specification, parameters: Mapping[str, Array], points: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the margins, finite whatever the parameters, where that of `other` is at least 0."""
+    with np.errstate(all="ignore"):
+        margins = points @ parameters["coef"].T + parameters["intercept"]
     # A hostile model's may overflow: where one is no number, it is no gesture.
     margins[~np.isfinite(margins).all(axis=1)] = -_LARGEST_MARGIN
     margins = margins.clip(-_LARGEST_MARGIN, _LARGEST_MARGIN)
     other = margins[:, specification.other_index]
     np.maximum(other, 0.0, out=other)
-    likely = np.exp(margins - margins.max(axis=1, keepdims=True))
-    shares: NDArray[np.float64] = likely / likely.sum(axis=1, keepdims=True)
-    return shares
+    return margins
+
+
+def _temperature(
+    parameters: Mapping[str, Array],
+    margins: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    settings: TrainSettings,
+    gradient_offset: Mapping[str, Array] | None,
+) -> NDArray[np.float64]:
+    """Return the logarithm of the temperature that fits, or the start's where there is nothing to learn."""
+    start = parameters["log_temperature"].astype(np.float64)
+    fitted = fitted_log_temperature(margins, labels) if settings.n_epochs else None
+    log_temperature = start if fitted is None else np.array([fitted])
+    step = settings.learning_rate * len(labels) * settings.n_epochs
+    log_temperature = log_temperature - min(step * settings.proximal_mu, 1.0) * (log_temperature - start)
+    if gradient_offset is not None:
+        log_temperature = log_temperature - step * gradient_offset["log_temperature"]
+    return log_temperature.clip(-MAX_LOG_TEMPERATURE, MAX_LOG_TEMPERATURE)
 
 
 class _Svm:

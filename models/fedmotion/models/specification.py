@@ -34,6 +34,9 @@ _PLANE_LIMIT = 1000.0
 """The optimum's norm is at most 1 / sqrt(alpha), 32 with pca_svm's alpha of 1e-3 (Shalev-Shwartz, Singer &
 Srebro 2007, "Pegasos", theorem 1); what training passes through on its way there is given room."""
 
+_LOG_TEMPERATURE_LIMIT = 6.0
+"""Twice of what fits: a model's temperature is held within 1/20 to 20."""
+
 _SINCE_VERSION_2 = {"n_fourier": 0, "gamma": 0.0, "min_probability": 0.0}
 
 Dtype = Literal["float32", "float64", "int64"]
@@ -68,8 +71,8 @@ class Specification(msgspec.Struct, frozen=True, kw_only=True):
     six axes at `rate_hz`. `n_features` is 0 where the family takes windows as they are.
 
     Since version 2: the components become `n_fourier` random Fourier features of the Gaussian kernel
-    exp(-`gamma` |x - y|^2), or stay as they are where `n_fourier` and `gamma` are 0; and a gesture is decided
-    where its probability is at least `min_probability`.
+    exp(-`gamma` |x - y|^2), or stay as they are where `n_fourier` and `gamma` are 0; a gesture is decided
+    where its probability is at least `min_probability`; a pca_svm learns how sure its probabilities may be.
     """
 
     version: int = 1
@@ -183,13 +186,16 @@ def pca_svm(
     n_fourier: int = 0,
     gamma: float = 0.0,
     min_probability: float = 0.0,
+    is_calibrated: bool = False,
 ) -> Specification:
     """Return the specification of a PCA + linear SVM over `features` of windows.
 
-    Without `n_fourier` there is no `gamma`, whatever is given.
+    Without `n_fourier` there is no `gamma`, whatever is given. Each specification of version 2 is calibrated,
+    and so is one with `n_fourier` or `min_probability`.
     The counts of features stand here and not beside their formulas, so that an aggregator can make a
     specification without importing what reads motion; a test holds the two together.
     """
+    version = 2 if is_calibrated or n_fourier or min_probability else 1
     return check_specification(
         Specification(
             family="pca_svm",
@@ -198,12 +204,12 @@ def pca_svm(
             window_length=window_length,
             n_features=_N_FEATURES,
             n_components=n_components,
-            arrays=_pca_svm_arrays(len(activities), n_components, n_fourier),
+            arrays=_pca_svm_arrays(version, len(activities), n_fourier or n_components, n_components),
             seed=seed,
             n_fourier=n_fourier,
             gamma=float(gamma) if n_fourier else 0.0,
             min_probability=float(min_probability),
-            version=2 if n_fourier or min_probability else 1,
+            version=version,
         )
     )
 
@@ -223,15 +229,18 @@ def _check_arrays(specification: Specification) -> None:
         raise ValueError(f"a model has at most {MAX_PARAMETERS} parameters, got {n_parameters}")
 
 
-def _pca_svm_arrays(n_classes: int, n_components: int, n_fourier: int) -> tuple[ArraySpecification, ...]:
-    n_inputs = n_fourier or n_components
-    return (
+def _pca_svm_arrays(
+    version: int, n_classes: int, n_inputs: int, n_components: int
+) -> tuple[ArraySpecification, ...]:
+    arrays = (
         ArraySpecification("mean", (_N_FEATURES,), "float64", "basis", _FEATURE_LIMIT),
         ArraySpecification("scale", (_N_FEATURES,), "float64", "basis"),
         ArraySpecification("components", (n_components, _N_FEATURES), "float64", "basis"),
         ArraySpecification("coef", (n_classes, n_inputs), "float64", "trained", _PLANE_LIMIT),
         ArraySpecification("intercept", (n_classes,), "float64", "trained", _PLANE_LIMIT),
     )
+    temperature = ArraySpecification("log_temperature", (1,), "float64", "trained", _LOG_TEMPERATURE_LIMIT)
+    return arrays if version < 2 else (*arrays, temperature)
 
 
 def _check_pca_svm(specification: Specification) -> None:
@@ -253,7 +262,12 @@ def _check_pca_svm(specification: Specification) -> None:
         raise ValueError(f"gamma is above 0 and at most {MAX_GAMMA:g}, got {specification.gamma}")
     if not specification.n_fourier and specification.gamma:
         raise ValueError(f"gamma is 0 where n_fourier is 0, got {specification.gamma}")
-    expected = _pca_svm_arrays(specification.n_classes, specification.n_components, specification.n_fourier)
+    expected = _pca_svm_arrays(
+        specification.version,
+        specification.n_classes,
+        specification.n_fourier or specification.n_components,
+        specification.n_components,
+    )
     if specification.arrays != expected:
         raise ValueError(
             f"arrays of pca_svm are {_in_words(expected)}, got {_in_words(specification.arrays)[:200]}"

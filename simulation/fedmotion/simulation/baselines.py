@@ -122,6 +122,7 @@ def with_components(specification: Specification, n_components: int) -> Specific
         n_fourier=specification.n_fourier,
         gamma=specification.gamma,
         min_probability=specification.min_probability,
+        is_calibrated=specification.version >= 2,
     )
 
 
