@@ -1,12 +1,18 @@
 """`fedmotion plot` as a person starts it: pictures without a screen, and what it says where it cannot."""
 
 import importlib.util
+import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import matplotlib.image
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from websockets.sync.client import connect
 
 from fedmotion.cli.main import command as fedmotion
 
@@ -64,6 +70,8 @@ def test_other_kinds_of_pictures_are_written_too(recording: Path, tmp_path: Path
         (("--file", "take.npz", "--take", "2", "--save", "x.png"), "a take of this file is 0 to 1, got 2"),
         (("--file", "text.npz", "--save", "x.png"), "text.npz is not an npz file of plain arrays"),
         (("--file", "text.csv", "--save", "x.png"), "text.csv: its first line names the columns"),
+        (("--port", "x", "--web", "0", "--save", "x.png"), "--save writes one picture and --web shows it"),
+        (("--port", "x", "--web", "http"), "--web is PORT or HOST:PORT with a port of 0 to 65535"),
         (("--port", "localhost:4000"), "did you mean socket://127.0.0.1:4000?"),
         (("--port", "socket://127.0.0.1:4000", "--profile", "A B"), "a profile is a name of 1 to 32"),
     ],
@@ -98,3 +106,48 @@ def test_without_matplotlib_it_is_said_what_to_install(
     )
     result = plot("--file", str(recording))
     assert str(result.exception) == "plots and pictures need matplotlib: pip install 'fedmotion[demo]'"
+
+
+def test_without_websockets_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    result = plot("--port", "socket://127.0.0.1:1", "--web", "0")
+    assert str(result.exception) == "--web needs websockets: pip install 'fedmotion[web]'"
+
+
+def status_of(url: str) -> dict[str, Any]:
+    with connect(url.replace("http", "ws") + "stream") as connection:
+        while True:
+            message = connection.recv(timeout=20)
+            if isinstance(message, str) and (told := json.loads(message))["kind"] == "status":
+                return dict(told)
+
+
+@pytest.mark.parametrize(("host", "warning"), [("", ""), ("0.0.0.0:", "everybody in this network can watch")])
+def test_the_web_serves_until_it_is_told_to_end(
+    host: str, warning: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    # Nobody listens at TCP port 1.
+    arguments = ("plot", "--port", "socket://127.0.0.1:1", "--web", f"{host}0")
+    with subprocess.Popen(
+        [sys.executable, "-m", "fedmotion.cli", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            url = process.stdout.readline().strip()
+            port = url.rstrip("/").rpartition(":")[2]
+            status = status_of(f"http://127.0.0.1:{port}/")
+            assert status["trouble"].startswith(
+                ("socket://127.0.0.1:1 does not answer", "the port is not open")
+            )
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()
+        said = process.stderr.read()
+        assert said.startswith(warning)
+        assert len(said.splitlines()) == bool(warning)

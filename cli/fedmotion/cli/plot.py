@@ -5,15 +5,17 @@ import logging
 import queue
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from fedmotion.host.board_line import BoardLine
-from fedmotion.host.plot.live_board import LiveBoard
+from fedmotion.host.plot.live_board import LiveBoard, OpenBoard
 from fedmotion.host.plot.scene import LiveSource, Source, TakeSource
 from fedmotion.host.plot.take_file import open_takes
 from fedmotion.host.plot.trace import Trace, units
+from fedmotion.host.plot.web_address import WebAddress, parse_address
 from fedmotion.host.profile import find_profile
 from fedmotion.host.released_model import LoadedModel, ReleasedModelFile
 from fedmotion.host.serial_port import SerialEvent, check_port
@@ -92,24 +94,50 @@ def command(
         raise click.UsageError("--web shows a board: for a recording leave it out, or --save a picture")
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
     shown_in = units(is_degrees=is_degrees)
-    _need_matplotlib()
+    if web is None:
+        _need_matplotlib()
     if saved is not None:
         _check_place(saved)
     if file is not None:
         take_at, n_takes = open_takes(file)
         _show(TakeSource(take_at, n_takes, take, shown_in), saved)
         return
+    check_port(port)
+    model = _model(profile)
+
+    def open_board(on_event: Callable[[SerialEvent], object]) -> LiveBoard:
+        return LiveBoard(BoardLine(port, baud, on_event), Trace(seconds, shown_in), model)
+
+    if web is not None:
+        _serve(parse_address(web), open_board, port)
+        return
     events: queue.SimpleQueue[SerialEvent] = queue.SimpleQueue()
-    line = BoardLine(check_port(port), baud, events.put)
-    board = LiveBoard(line, Trace(seconds, shown_in), _model(profile))
-    line.start()
+    board = open_board(events.put)
+    board.start()
     try:
         source = LiveSource(board, events, port, clock=time.monotonic)
         if saved is not None:
             _fill(source, board, seconds)
         _show(source, saved)
     finally:
-        line.close()
+        board.close()
+
+
+def _serve(address: WebAddress, open_board: OpenBoard, port: str) -> None:
+    if importlib.util.find_spec("websockets") is None:
+        raise ValueError("--web needs websockets: pip install 'fedmotion[web]'")
+    # asyncio and websockets: a window does without them.
+    from fedmotion.host.plot.web_server import run  # noqa: PLC0415 - see above
+
+    def announce(url: str) -> None:
+        click.echo(url)
+        if not address.is_loopback:
+            click.echo(
+                "everybody in this network can watch the motion there: without HOST only this machine can",
+                err=True,
+            )
+
+    run(address, open_board, port, announce=announce)
 
 
 def _show(source: Source, saved: Path | None) -> None:

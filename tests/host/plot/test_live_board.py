@@ -100,4 +100,4 @@ def test_a_board_without_its_sensor_says_so(short_script: Script) -> None:
     node.announce()
     board.handle(Opened("fake"), 0.0)
     board.handle(Bytes(node.advance(2_500_000)), 0.0)
-    assert board.trouble == "board: sensor absent"
+    assert board.trouble == "reported: sensor absent"

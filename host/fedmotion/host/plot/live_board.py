@@ -1,5 +1,6 @@
 """A board that is watched: its line, its trace, and the gestures that a model finds in it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,14 @@ class LiveBoard:
         self._recogniser = Recogniser()
         if model is not None:
             self._recogniser.swap(model)
+
+    def start(self) -> None:
+        """Begin to open the port."""
+        self._line.start()
+
+    def close(self) -> None:
+        """Let go of the port."""
+        self._line.close()
 
     @property
     def counters(self) -> StreamCounters:
@@ -63,7 +72,7 @@ class LiveBoard:
 
     @property
     def _reported(self) -> str:
-        return f"board: {self._line.reported}" if self._line.reported else ""
+        return f"reported: {self._line.reported}" if self._line.reported else ""
 
     def handle(self, event: SerialEvent, now_s: float) -> News:
         """Take one event of the line."""
@@ -79,3 +88,7 @@ class LiveBoard:
     def tick(self, now_s: float) -> None:
         """Do what is due by the clock; wanted a few times a second."""
         self._line.tick(now_s)
+
+
+OpenBoard = Callable[[Callable[[SerialEvent], object]], LiveBoard]
+"""Returns a board, not yet started; the function is given its line's events, which are for its `handle`."""
