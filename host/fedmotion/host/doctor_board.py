@@ -20,6 +20,10 @@ MAX_CLOCK_ERROR_PPM = 10_000
 
 MAX_LOST_SHARE = 0.01
 _MIN_SAMPLES = 20
+_N_SPANS = 10
+
+_SETTLE_S = 1.0
+"""At first comes what had waited for the port to be opened."""
 
 STREAM_CHECKS = ("rate", "jitter at the board", "jitter at the host", "the board's clock", "lost and damaged")
 
@@ -155,8 +159,8 @@ def _board_jitter(steps_us: NDArray[np.float64]) -> Check:
 
 
 def _clocks(arrivals: NDArray[np.float64]) -> Iterator[Check]:
-    host_s, board_s = arrivals.T
-    if len(arrivals) < _MIN_SAMPLES or (np.diff(board_s) <= 0).any() or host_s[-1] <= host_s[0]:
+    host_s, board_s = arrivals[arrivals[:, 0] >= arrivals[0, 0] + _SETTLE_S].T
+    if len(host_s) < _MIN_SAMPLES or (np.diff(board_s) <= 0).any() or host_s[-1] <= host_s[0]:
         why = "the board started anew meanwhile, or too little came"
         yield from not_checked("board", ["jitter at the host", "the board's clock"], why)
         return
@@ -192,7 +196,14 @@ def _clocks(arrivals: NDArray[np.float64]) -> Iterator[Check]:
 
 
 def _drift(host_s: NDArray[np.float64], board_s: NDArray[np.float64]) -> tuple[float, float]:
-    """Return by how many ppm the board's clock is faster, and that slope's standard error (least squares)."""
+    """Return by how many ppm the board's clock is faster, and that slope's standard error.
+
+    A line by least squares through what was least late in each of _N_SPANS spans: what waits on the way only
+    ever comes later, so that these are nearest to the truth (NTP's clock filter, RFC 5905, section 10).
+    """
+    spans = np.array_split(np.arange(len(host_s)), _N_SPANS)
+    earliest = np.array([span[np.argmin(host_s[span] - board_s[span])] for span in spans])
+    host_s, board_s = host_s[earliest], board_s[earliest]
     host_s, board_s = host_s - host_s.mean(), board_s - board_s.mean()
     spread = float((host_s**2).sum())
     slope = float((host_s * board_s).sum()) / spread
