@@ -28,8 +28,11 @@ class Resampler:
         self._t = np.empty(0, np.int64)
         self._x = np.empty((0, N_AXES))
 
-    def time_us(self, index: int) -> int:
-        """Return the middle of output `index` in the samples' own time, in microseconds."""
+    def time_us(self, index: float) -> int:
+        """Return the middle of output `index` in the samples' own time, in microseconds.
+
+        Half an index less or more is where its interval begins or ends.
+        """
         return (self._origin_us or 0) + round((index + 0.5) * self._period_us)
 
     def feed(self, t_us: NDArray[np.int64], samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,6 +1,7 @@
-"""From a stream of samples to windows: resampling by time stamps, movements by energy, one window each.
+"""From a stream of samples to windows: resampling by time stamps, then one a movement or one after another.
 
-Training and live recognition both go through `WindowStream`, so a model meets live what it learned from.
+Training and live recognition both go through `WindowStream`, so a model meets live what it learned from;
+`FixedWindowStream` is for motion that goes on and on, as walking does.
 """
 
 from collections import deque
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from fedmotion.models.movements import Movement, MovementDetector
 from fedmotion.models.resampling import Resampler
-from fedmotion.models.specification import Specification
+from fedmotion.models.specification import N_AXES, Specification
 
 CONTEXT_US = 1_500_000
 """What a recording keeps before and after a movement, so that its window can be cut again."""
@@ -19,7 +20,10 @@ CONTEXT_US = 1_500_000
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One movement's window: `samples` of shape (window_length, 6), float32, m/s2 and rad/s."""
+    """`samples` of shape (window_length, 6), float32, m/s2 and rad/s, of a movement from start to stop.
+
+    A fixed window is its own movement: from its first sample's interval to the end of its last one's.
+    """
 
     start_us: int
     stop_us: int
@@ -103,6 +107,59 @@ class WindowStream:
             self._samples = self._samples[n_spare:]
             self._first += n_spare
         return windows
+
+
+class FixedWindowStream:
+    """Cuts a continuous stream into windows of `window_length` samples, one every `step`, causally.
+
+    The first begins with the stream. A window is returned as soon as its last sample is there; how the
+    stream is cut into calls of `feed` changes nothing, to the bit. Memory holds one window, however long the
+    stream.
+
+    Parameters
+    ----------
+    step
+        Samples between the beginnings of two windows, from 1 to window_length, where none overlap.
+    """
+
+    def __init__(self, specification: Specification, step: int) -> None:
+        if not 1 <= step <= specification.window_length:
+            raise ValueError(
+                f"step is 1 to window_length, {specification.window_length} samples, got {step}: a longer "
+                "one would skip motion"
+            )
+        self._window_length = specification.window_length
+        self._step = step
+        self._resampler = Resampler(specification.rate_hz)
+        self._samples = np.empty((0, N_AXES), np.float32)
+        self._first = 0
+
+    def feed(self, t_us: NDArray[np.int64], samples: NDArray[np.float32]) -> list[Window]:
+        """Return the windows that these samples complete; takes and refuses what `WindowStream.feed` does."""
+        self._samples = np.concatenate([self._samples, self._resampler.feed(t_us, samples)])
+        windows = []
+        at = 0
+        while at + self._window_length <= len(self._samples):
+            windows.append(self._window(at))
+            at += self._step
+        self._samples = self._samples[at:].copy()
+        self._first += at
+        return windows
+
+    def reset(self) -> None:
+        """Forget everything, as at a gap: no window reaches across it, and the next sample begins one."""
+        self._resampler.reset()
+        self._samples = self._samples[:0]
+        self._first = 0
+
+    def _window(self, at: int) -> Window:
+        first = self._first + at
+        start_us, stop_us = (
+            self._resampler.time_us(index - 0.5) for index in (first, first + self._window_length)
+        )
+        # The middle of the sample about which `window_at` cuts.
+        centre_us = self._resampler.time_us(first + self._window_length // 2)
+        return Window(start_us, stop_us, centre_us, self._samples[at : at + self._window_length].copy())
 
 
 def window_at(
