@@ -14,7 +14,7 @@ from fedmotion.host.profile import Profile
 from fedmotion.host.recording_files import RecordingFile, load_recordings
 from fedmotion.host.recording_store import RecordingStore
 from fedmotion.models.specification import Specification, pca_svm
-from fedmotion.models.windows import window_at
+from fedmotion.models.windows import FixedWindowStream, window_at
 from fedmotion.protocol.identity import OTHER
 from fedmotion.protocol.serial_frames import AXES
 from fedmotion.simulation.evaluation.plan import Cut, Plan
@@ -180,13 +180,9 @@ def centre_of_energy_us(t_us: NDArray[np.int64], samples: NDArray[np.float32]) -
 def _windows(specification: Specification, stretch: _Stretch, cut: Cut) -> NDArray[np.float32]:
     if cut == "movement":
         return window_at(specification, stretch.t_us, stretch.samples, stretch.centre_us)[None]
-    length_us = specification.window_length * 1e6 / specification.rate_hz
-    spare_us = float(stretch.t_us[-1] - stretch.t_us[0]) - length_us
-    n_windows = int(spare_us // (length_us * (1 - _OVERLAP))) + 1 if spare_us >= 0 else 0
-    centres = stretch.t_us[0] + length_us * (0.5 + (1 - _OVERLAP) * np.arange(n_windows))
-    windows = [
-        window_at(specification, stretch.t_us, stretch.samples, round(centre)) for centre in centres.tolist()
-    ]
+    step = max(round(specification.window_length * (1 - _OVERLAP)), 1)
+    cut_windows = FixedWindowStream(specification, step).feed(stretch.t_us, stretch.samples)
+    windows = [window.samples for window in cut_windows]
     return np.array(windows, np.float32).reshape(-1, specification.window_length, len(AXES))
 
 
