@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from shlex import quote
 
 from fedmotion.delivery import outbox
 from fedmotion.delivery.sqlite_store import Schema, SqliteStore, StoreError
@@ -76,7 +77,7 @@ def _disk(profile: Profile, disk_free: DiskFree) -> Iterator[Check]:
         "machine",
         "disk",
         is_right=free_mb >= MIN_FREE_MB,
-        measured=f"{free_mb:.0f} MB free at {profile.directory}",
+        measured=f"{free_mb:.0f} MB free at {_shown(profile.directory)}",
         limit=f"at least {MIN_FREE_MB:.0f} MB",
         what_to_do="make room: on a full disk recordings are lost and rounds are not answered",
         otherwise="failed" if free_mb < FULL_MB else "warning",
@@ -123,7 +124,7 @@ def _private(profile: Profile) -> Iterator[Check]:
         is_right=not open_to_others,
         measured=f"others may read or write {names}" if names else "password and recordings are yours alone",
         limit="mode 600",
-        what_to_do=f"chmod 600 {' '.join(map(str, open_to_others))}",
+        what_to_do=f"chmod 600 {' '.join(map(_shown, open_to_others))}",
         otherwise="warning",
     )
 
@@ -155,6 +156,14 @@ def _dates(profile: Profile) -> Iterator[tuple[float, str]]:
             yield datetime.fromisoformat(written).timestamp(), "the kept model"
         except (OSError, ValueError):
             return
+
+
+def _shown(path: Path) -> str:
+    """Return `path` as a shell reads it, short below the home folder."""
+    try:
+        return f"~/{quote(str(path.relative_to(Path.home())))}"
+    except (ValueError, RuntimeError):
+        return quote(str(path))
 
 
 def _utc(unix_s: float) -> str:
