@@ -4,6 +4,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fedmotion.simulation.evaluation.movements import Movements
+
+SWINGS = {
+    "left": (0, 1.0),
+    "right": (0, -1.0),
+    "up": (1, 1.0),
+    "down": (1, -1.0),
+    "nod": (4, 1.0),
+    "rest": (5, 0.0),
+}
+"""Which axis swings, and to which side first."""
+
 WriteTakes = Callable[..., Path]
 
 
@@ -33,3 +45,39 @@ def write_takes(tmp_path: Path) -> WriteTakes:
         return path
 
     return write
+
+
+def swinging(people: dict[str, list[str]], *, noise: float = 0.2, tell_tale: str = "") -> Movements:
+    """Return windows of 16 samples, one a take of 2 s, told apart by the axis that swings and its side.
+
+    Each person's have a mean of their own. The person `tell_tale` swings every gesture the other way round.
+    """
+    rng = np.random.default_rng(7)
+    swing = np.sin(np.linspace(0, 2 * np.pi, 16))
+    windows, labels, names = [], [], []
+    for offset, (person, performed) in enumerate(people.items()):
+        for label in performed:
+            window = rng.normal(scale=noise, size=(16, 6))
+            axis, side = SWINGS[label]
+            window[:, axis] += 4 * side * (-1 if person == tell_tale else 1) * swing
+            window[:, 2] += 0.1 * offset
+            windows.append(window)
+            labels.append(label)
+            names.append(person)
+    n = len(windows)
+    return Movements(
+        "made up",
+        ("0" * 64,),
+        (),
+        np.array(windows, np.float32),
+        np.array(labels, np.str_),
+        np.array(names, np.str_),
+        np.arange(n),
+        np.full(n, 2.0),
+    )
+
+
+@pytest.fixture
+def swing() -> Callable[..., Movements]:
+    """Make `swinging` movements."""
+    return swinging

@@ -77,6 +77,7 @@ Examples:
     type=click.IntRange(0, 100),
     help="Takes of each gesture that the newcomer records for a personalised model; 0: none.",
 )
+@click.option("--turned", is_flag=True, help="Newcomers also wear their boards turned, and mirrored.")
 @click.option("--newcomers", type=CommaSeparated(), default=(), help="Who is held out; without it everybody.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write all figures to this file.")
 @click.option("--markdown", "markdown_path", type=click.Path(path_type=Path), help="Write the tables here.")
@@ -96,6 +97,7 @@ def command(
     components: int,
     seeds: int,
     personal: int,
+    turned: bool,
     newcomers: tuple[str, ...],
     json_path: Path | None,
     markdown_path: Path | None,
@@ -104,7 +106,7 @@ def command(
     """See what federation buys on your recordings: each alone, federated, personalised, all in one place.
 
     SOURCES are npz files of recordings or folders of profiles. Each person in turn is a newcomer whom nobody
-    trains on; the others are the clients. Runs on this machine only.
+    trains on; the others are the clients. Runs on this machine only; docs/evaluation.md says how to read it.
     """
     for path in (json_path, markdown_path):
         if path is not None and not path.parent.is_dir():
@@ -122,6 +124,7 @@ def command(
         n_rounds=rounds,
         n_seeds=seeds,
         n_personal=personal,
+        is_turned=turned,
         newcomers=newcomers,
     )
     movements = load_movements(sources, plan)

@@ -8,7 +8,6 @@ import numpy as np
 
 from fedmotion.host.trainer import LocalWindows
 from fedmotion.models.family import family
-from fedmotion.models.statistics import MIN_WINDOWS
 from fedmotion.simulation.evaluation.federation import federate
 from fedmotion.simulation.evaluation.homes import Homes, deal, local_windows, personal_takes, trained_on
 from fedmotion.simulation.evaluation.movements import Movements
@@ -121,8 +120,6 @@ def _by_n_clients(plan: Plan, homes: Homes, test: LocalWindows, seed: int) -> di
     shares = {}
     for n_clients in (n for n in (1, 2, 3, 4, 8, 16, 32) if n < len(names)):
         some = {name: homes[name] for name in order[:n_clients]}
-        if max(len(home.windows) for home in some.values()) < MIN_WINDOWS:
-            continue  # no statistics, no federation
         federated = federate(plan.configuration(seed), some, plan.n_rounds)
         shares[n_clients] = share(
             decided(plan, (federated.specification, federated.by_round[-1]), test), test.labels

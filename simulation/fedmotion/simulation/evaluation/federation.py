@@ -19,7 +19,7 @@ from fedmotion.host.trainer import LocalWindows, training_seed
 from fedmotion.models.family import family
 from fedmotion.models.parameters import initial_parameters
 from fedmotion.models.specification import Parameters, Specification, encode_specification
-from fedmotion.models.statistics import MIN_WINDOWS, merge
+from fedmotion.models.statistics import MIN_WINDOWS, basis, merge
 from fedmotion.protocol.messages import (
     Announcement,
     Contribution,
@@ -57,36 +57,29 @@ def federate(
     """Return the models of a federation whose clients, by id, have the windows in `homes`.
 
     Every client answers every round: who has too few windows for statistics gives none, as an agent does.
+    Where all have too few, a real federation would wait for more recordings; here all sums count then.
     Components beyond what the clients' windows span are left out; the specification returned says how many
     there are.
 
     Raises
     ------
     ValueError
-        If no client has windows enough for statistics, or a contribution is one that the aggregator refuses.
+        If a contribution is one that the aggregator refuses.
     """
     specification = configuration.specification()
     model = family(specification.family)
     clients = sorted(client_id for client_id, home in homes.items() if len(home.windows))
-    parts = {
-        client_id: model.moments(specification, homes[client_id].windows)
-        for client_id in clients
-        if len(homes[client_id].windows) >= MIN_WINDOWS
-    }
-    if not parts:
-        most = max((len(home.windows) for home in homes.values()), default=0)
-        raise ValueError(
-            f"a federation needs a client with at least {MIN_WINDOWS} windows for its statistics, "
-            f"the largest here has {most}: give more recordings"
-        )
-    specification = fitting(specification, merge(parts.values()))
+    moments = {client_id: model.moments(specification, homes[client_id].windows) for client_id in clients}
+    enough = {client_id: part for client_id, part in moments.items() if part.n_windows >= MIN_WINDOWS}
+    total = merge((enough or moments).values())
+    specification = fitting(specification, total)
     post = _Post(specification, len(clients))
     start = initial_parameters(specification)
     sums = [
-        post.contribute("statistics", 1, client_id, len(homes[client_id].windows), moments.arrays())
-        for client_id, moments in parts.items()
+        post.contribute("statistics", 1, client_id, part.n_windows, part.arrays())
+        for client_id, part in enough.items()
     ]
-    by_round = [next_basis(specification, start, sums)]
+    by_round = [next_basis(specification, start, sums) if sums else {**start, **basis(specification, total)}]
     strategy = STRATEGIES[configuration.strategy]
     for round_id in range(FIRST_TRAIN_ROUND, FIRST_TRAIN_ROUND + n_rounds):
         settings = configuration.train_settings(round_id)

@@ -15,6 +15,7 @@ from fedmotion.simulation.evaluation.measures import (
     macro_f1_of,
     spread,
 )
+from fedmotion.simulation.evaluation.mounting import Turned, turned
 from fedmotion.simulation.evaluation.plan import Plan
 from fedmotion.simulation.evaluation.run import Evaluation
 from fedmotion.simulation.evaluation.tuning import Choice
@@ -49,12 +50,16 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """All of one evaluation; see `Contest` for what is compared."""
+    """All of one evaluation; see `Contest` for what is compared.
+
+    `most_windows` is how many the largest client has: below 20 a real federation waits for more.
+    """
 
     family: str
     plan: Plan
     n_windows: int
     n_clients: int
+    most_windows: int
     n_components: int
     alone: Method
     alone_best: Spread
@@ -72,6 +77,7 @@ class Figures(msgspec.Struct, frozen=True):
     bytes_down_per_client: float
     choices: dict[str, Choice]
     false_alarms: FalseAlarms | None
+    turned: dict[str, Turned]
 
 
 def figures(evaluation: Evaluation) -> Figures:
@@ -89,6 +95,7 @@ def figures(evaluation: Evaluation) -> Figures:
         plan=evaluation.plan,
         n_windows=sum(len(each.truth) for each in contests if each.seed == 0),
         n_clients=max(n_clients),
+        most_windows=max(max(each.n_windows.values()) for each in contests),
         n_components=min(each.n_components for each in contests),
         alone=method(_alone),
         alone_best=_over_seeds(contests, lambda each: max(_shares(each))),
@@ -115,6 +122,7 @@ def figures(evaluation: Evaluation) -> Figures:
         bytes_down_per_client=_mean(each.n_bytes_down / len(each.alone) for each in contests),
         choices=evaluation.choices,
         false_alarms=false_alarms(evaluation.rejections) if evaluation.rejections else None,
+        turned=turned(evaluation.worn) if evaluation.worn else {},
     )
 
 

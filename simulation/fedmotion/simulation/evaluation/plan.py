@@ -40,6 +40,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         movements, and choose the newcomer's own takes.
     n_personal
         Takes of each gesture that the newcomer records for the personalised model; 0 leaves that out.
+    is_turned
+        Whether the newcomers also wear their boards turned and mirrored.
     newcomers
         Who is held out, each in turn; nobody is everybody.
     """
@@ -58,6 +60,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     learning_rate: float = 0.02
     n_epochs: int = 3
     strategy: str = "fedavg"
+    is_turned: bool = False
     n_seeds: int = 5
     n_personal: int = 1
     newcomers: tuple[str, ...] = ()

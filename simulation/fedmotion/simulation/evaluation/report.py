@@ -6,9 +6,11 @@ from typing import Any
 
 import msgspec
 
+from fedmotion.models.statistics import MIN_WINDOWS
 from fedmotion.simulation.evaluation.alarms import Alarms, FalseAlarms
 from fedmotion.simulation.evaluation.figures import Difference, Figures
 from fedmotion.simulation.evaluation.measures import Spread
+from fedmotion.simulation.evaluation.mounting import N_KNOWN, Turned
 from fedmotion.simulation.evaluation.movements import Movements
 
 _AXES = {"six": "six axes", "accel": "accelerometer only"}
@@ -47,12 +49,22 @@ def document(movements: Movements, all_figures: Sequence[Figures]) -> dict[str, 
 def markdown(movements: Movements, all_figures: Sequence[Figures]) -> str:
     """Return the tables, one after the other."""
     lines = [_heading(movements, all_figures[0]), ""]
+    if all_figures[0].most_windows < MIN_WINDOWS:
+        lines += [
+            (
+                f"Note: no client has the {MIN_WINDOWS} windows that statistics take, the largest has "
+                f"{all_figures[0].most_windows}; a real federation would wait for more recordings."
+            ),
+            "",
+        ]
     for figures in all_figures:
         if len(all_figures) > 1:
             lines += [f"**{_AXES[figures.plan.axes]}**", ""]
         lines += [*_accuracies(figures), "", *_differences(figures), ""]
         if figures.false_alarms is not None:
             lines += [*_false_alarms(figures.false_alarms), ""]
+        if figures.turned:
+            lines += [*_turned(figures.turned), ""]
     lines += [f"Note: {note}." for note in movements.notes]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -61,9 +73,10 @@ def _heading(movements: Movements, figures: Figures) -> str:
     plan = figures.plan
     other = f" and other ({len(plan.other)} kinds)" if plan.other else ""
     split = {"people": "each a person", "classes": "each with some of the gestures"}[plan.split]
+    in_turn = f"{len(plan.newcomers)} newcomers each in turn" if len(plan.newcomers) > 1 else "1 newcomer"
     return (
-        f"`{movements.source}`: {len(plan.gestures)} gestures{other}, {len(plan.newcomers)} newcomers each "
-        f"in turn, {figures.n_windows} windows asked, {figures.n_clients} clients ({split}); "
+        f"`{movements.source}`: {len(plan.gestures)} gestures{other}, {in_turn}, "
+        f"{figures.n_windows} windows asked, {figures.n_clients} clients ({split}); "
         f"{plan.n_rounds} rounds, {figures.n_components} components; mean ± deviation of {plan.n_seeds} seeds"
     )
 
@@ -144,6 +157,21 @@ def _false_alarms(alarms: FalseAlarms) -> list[str]:
             f"| {name} | {_per_hour(each.per_hour)} | {_pm(each.recognised)} | "
             f"{_per_hour(each.chosen_per_hour)} | {_pm(each.chosen_recognised)} |"
             for name, each in rows
+        ),
+    ]
+
+
+def _turned(ways: dict[str, Turned]) -> list[str]:
+    heads = [
+        f"{n_known} known takes of each" if n_known > 1 else "1 known take of each" for n_known in N_KNOWN
+    ]
+    return [
+        f"| the newcomer's board | as it is | calibrated with {' | with '.join(heads)} |",
+        "|---|---|" + "---|" * len(N_KNOWN),
+        *(
+            f"| {way} | {_pm(each.uncalibrated)} | "
+            f"{' | '.join(_pm(each.calibrated[n_known]) for n_known in N_KNOWN)} |"
+            for way, each in ways.items()
         ),
     ]
 

@@ -9,6 +9,7 @@ from fedmotion.models.specification import Specification
 from fedmotion.protocol.identity import OTHER
 from fedmotion.simulation.evaluation.contest import Contest, contest
 from fedmotion.simulation.evaluation.homes import deal, trained_on
+from fedmotion.simulation.evaluation.mounting import Worn, wear
 from fedmotion.simulation.evaluation.movements import Movements
 from fedmotion.simulation.evaluation.plan import Plan
 from fedmotion.simulation.evaluation.rejection import Rejection, reject
@@ -27,6 +28,7 @@ class Evaluation:
     choices: dict[str, Choice]
     contests: tuple[Contest, ...]
     rejections: tuple[Rejection, ...]
+    worn: tuple[Worn, ...]
 
 
 def complete(plan: Plan, movements: Movements) -> Plan:
@@ -69,7 +71,7 @@ def complete(plan: Plan, movements: Movements) -> Plan:
 
 def n_steps(plan: Plan) -> int:
     """Return how often `run` says that something is done."""
-    return len(plan.newcomers) * (1 + plan.n_seeds * (2 if plan.unseen else 1))
+    return len(plan.newcomers) * (1 + plan.n_seeds * (1 + bool(plan.unseen) + plan.is_turned))
 
 
 def run(movements: Movements, plan: Plan, on_done: Callable[[str], None] = lambda _: None) -> Evaluation:
@@ -78,6 +80,7 @@ def run(movements: Movements, plan: Plan, on_done: Callable[[str], None] = lambd
         movements = movements.without_gyroscope()
     contests: list[Contest] = []
     rejections: list[Rejection] = []
+    worn: list[Worn] = []
     choices: dict[str, Choice] = {}
     trained = trained_on(movements, plan)
     by_people = msgspec.structs.replace(plan, split="people")
@@ -93,4 +96,7 @@ def run(movements: Movements, plan: Plan, on_done: Callable[[str], None] = lambd
             if plan.unseen:
                 rejections.append(reject(movements, plan, newcomer, seed))
                 on_done(f"movements never trained on, newcomer {newcomer}, seed {seed}")
-    return Evaluation(plan, plan.specification(), choices, tuple(contests), tuple(rejections))
+            if plan.is_turned:
+                worn += wear(movements, plan, newcomer, seed)
+                on_done(f"board turned, newcomer {newcomer}, seed {seed}")
+    return Evaluation(plan, plan.specification(), choices, tuple(contests), tuple(rejections), tuple(worn))
