@@ -36,6 +36,8 @@ TABLES = {
     "airletters": "airletters_iphone5.npz",
     "wand": "techin515_mpu6050_wand.npz --axes accel",
     "punch-flex": "arduino_punch_flex.npz",
+    "ambiq": "ambiq_mpu6050_har.npz --windows fixed --rate-hz 20",
+    "bikelock": "bikelock_fl_accel.npz --axes accel",
     "watch": "wisdm_watch_60s_int16.npz --windows fixed --rate-hz 20 --newcomers 1600,1610,1620 --seeds 2",
 }
 
