@@ -61,6 +61,7 @@ class PlotWindow:
         self._is_paused = False
         self._background: Any = None
         self._is_stale = False
+        self._is_closed = False
         self._drawn_s: deque[float] = deque(maxlen=60)
         self._header_s = clock()
         self._stop_s: float | None = None
@@ -75,6 +76,7 @@ class PlotWindow:
                 self._canvas.mpl_disconnect(manager.key_press_handler_id)
         self._canvas.mpl_connect("draw_event", self._on_draw)
         self._canvas.mpl_connect("resize_event", lambda _: self._plot.lay_out())
+        self._canvas.mpl_connect("close_event", lambda _: self._close())
         self._canvas.mpl_connect("key_press_event", self._on_key)
         self._canvas.mpl_connect("scroll_event", self._on_scroll)
 
@@ -84,13 +86,14 @@ class PlotWindow:
             self._stop_s = self._clock() + duration_s
         self._timer.start()
         plt.show(block=True)
-        self._timer.stop()
-        plt.close(self._figure)
+        self._close()
 
     def _on_timer(self) -> None:
+        if self._is_closed:
+            return
         begun_s = self._clock()
         if self._stop_s is not None and begun_s > self._stop_s:
-            plt.close(self._figure)
+            self._close()
             return
         scene = self._source.scene()
         if not self._is_paused:
@@ -98,9 +101,14 @@ class PlotWindow:
         is_new = self._scene is not self._shown or self._is_stale
         if is_new and self._background is not None:
             self._frame(begun_s)
-        if plt.fignum_exists(self._figure.number):
+        if not self._is_closed:
             self._timer.interval = max(1, round((FRAME_S - (self._clock() - begun_s)) * 1000))
             self._timer.start()
+
+    def _close(self) -> None:
+        self._is_closed = True
+        self._timer.stop()
+        plt.close(self._figure)
 
     def _frame(self, now_s: float) -> None:
         self._drawn_s.append(now_s)
@@ -159,7 +167,7 @@ class PlotWindow:
                 self._plot.reset_zoom()
                 self._canvas.draw_idle()
             case "q":
-                plt.close(self._figure)
+                self._close()
 
     def _on_scroll(self, event: Event) -> None:
         if not isinstance(event, MouseEvent) or event.xdata is None or event.ydata is None:
