@@ -14,6 +14,9 @@ from fedmotion.boards.node_server import NodeServer
 from fedmotion.boards.posix_terminal import PtyLine
 from fedmotion.boards.simulated_node import SimulatedNode
 from fedmotion.boards.virtual_mpu6050 import Imperfection, VirtualMpu6050
+from fedmotion.host.doctor_capture import Capture
+from fedmotion.host.imu_stream import ImuStream
+from fedmotion.host.ports_listening import heard
 from fedmotion.protocol.serial_frames import Hello
 
 
@@ -60,6 +63,26 @@ def node(
     return made
 
 
+def captured_at_once(board: SimulatedNode, seconds: float) -> Capture:
+    """Return what `board` sends in `seconds` of its time, without a line."""
+    stream = ImuStream(board.receive)
+    stream.opened(0.0)
+    blocks = stream.feed(board.advance(round(seconds * 1e6)), 0.0)
+    last_s = np.array([block.t_us[-1] / 1e6 for block in blocks])
+    return Capture(
+        port="made",
+        lost="",
+        heard=heard(stream, 1, 1.0, 500_000),
+        hello=stream.hello,
+        status=stream.status,
+        reported="",
+        counters=stream.counters,
+        blocks=blocks,
+        arrivals=np.stack([last_s, last_s], axis=1),
+        seconds=seconds,
+    )
+
+
 @contextmanager
 def served(board: SimulatedNode, speed: float = 1.0, *, server: NodeServer | None = None) -> Iterator[str]:
     """Serve `board` on a pty whose path is given, `speed` times as fast as the clock."""
@@ -75,7 +98,7 @@ def served(board: SimulatedNode, speed: float = 1.0, *, server: NodeServer | Non
         assert not thread.is_alive()
 
 
-def turned_by_hand(seconds: float = 30.0, shake_mps2: float = 0.4, seed: int = 1) -> Motion:
+def turned_by_hand(seconds: float = 10.0, shake_mps2: float = 0.4, seed: int = 1) -> Motion:
     """Return quarter turns of a second about an axis that lies level, by a hand that also shakes."""
     step_s = 0.002
     t_s = np.arange(0, seconds, step_s)

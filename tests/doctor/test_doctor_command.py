@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from still_boards import node, served
+from still_boards import captured_at_once, node, served, turned_by_hand
 
 from fedmotion.boards.posix_terminal import PtyLine
 from fedmotion.cli import doctor
@@ -45,6 +45,19 @@ def test_findings_are_listed_with_what_to_do_and_end_with_1() -> None:
     assert f"✗ port: there is no port {address}: plug the board in" in said
     assert "no federation joined: `fedmotion join FILE` joins one" in said
     assert "1 failed" in said
+
+
+def test_turning_is_asked_for_and_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = node(motion=turned_by_hand(), said={"axis_order": (2, 1, 3, 4, 5, 6)})
+    captured = captured_at_once(board, 8.0)
+    monkeypatch.setattr(doctor, "capture", lambda *_, **__: captured)
+    pty = PtyLine()
+    done = run("--port", pty.address, "--turn", "--only", "sensor")
+    pty.close()
+    assert done.exit_code == 1
+    assert "turn the board slowly over in your hand like a die" in done.stderr
+    assert "ax and ay are exchanged" in done.output
+    assert "✗ axes agree: correct the axis order in the firmware" in done.output
 
 
 def test_without_a_board_it_says_what_to_plug(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,10 +178,19 @@ def test_an_absent_broker_is_to_be_started(tmp_path: Path) -> None:
     )
 
 
-def test_a_name_that_nobody_has_is_to_be_written_right(tmp_path: Path) -> None:
+def test_a_name_that_nobody_has_is_to_be_written_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     checks = looked(joined(tmp_path, 1883, host="no-such-host.invalid"))
     assert checks["name"].state == "failed"
-    assert "no machine is called no-such-host.invalid" in checks["name"].what_to_do
+    sentence = (
+        "no machine is called no-such-host.invalid (Name or service not known): write the name as it was"
+    )
+    assert sentence in checks["name"].what_to_do
     assert checks["account"].state == "not checked"
 
 

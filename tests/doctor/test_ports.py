@@ -1,5 +1,6 @@
 """`fedmotion ports`: which boards are there, what keeps them from being opened, and what runs on them."""
 
+import contextlib
 import json
 import os
 import socket
@@ -137,9 +138,20 @@ def test_what_can_be_no_port_ends_with_2(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_port_without_permission_names_its_group_and_the_command(tmp_path: Path) -> None:
     port = tmp_path / "ttyACM0"
     port.touch()
+    port.chmod(0o660)
+    with contextlib.suppress(PermissionError):  # who may not give files away has a group of their own
+        os.chown(port, -1, 20)
     (report,) = survey([str(port)], may_open=lambda _: False)
     assert report.problem.startswith(f"no permission to open {port}: join its group (sudo usermod -aG ")
     assert report.problem.endswith("and log in again")
+
+
+def test_nobody_is_told_to_join_the_group_of_administrators(tmp_path: Path) -> None:
+    port = tmp_path / "ttyS0"
+    port.touch()
+    port.chmod(0o600)
+    (report,) = survey([str(port)], may_open=lambda _: False)
+    assert "it is its owner's alone, so it is hardly a board's; name another port" in report.problem
 
 
 def test_boards_are_known_by_their_usb_ids() -> None:

@@ -1,6 +1,7 @@
 """`fedmotion doctor`."""
 
 import logging
+import platform
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from fedmotion.host.doctor_federation import look_at_federation
 from fedmotion.host.doctor_machine import look_at_machine
 from fedmotion.host.doctor_sensor import look_at_sensor, pieces_of
 from fedmotion.host.profile import find_profile
+from fedmotion.host.released_model import this_program
 from fedmotion.host.serial_port import check_port, usb_ports
 from fedmotion.protocol.serial_frames import DEFAULT_BAUD
 
@@ -73,6 +75,8 @@ def command(
     if {"board", "sensor"} & set(wanted):
         checks += _look_at_board(port, baud, seconds, is_turned=turn)
     if "federation" in wanted:
+        if whose.invitation.exists():
+            click.echo("asking the broker ...", err=True)
         rate_hz = next((check.value for check in checks if check.name == "rate"), None)
         checks += look_at_federation(whose, is_asked_for=profile is not None, board_rate_hz=rate_hz)
     if "machine" in wanted:
@@ -80,7 +84,13 @@ def command(
     checks = [check for check in checks if check.section in wanted]
     findings = [check for check in checks if check.is_finding]
     if is_json:
-        click.echo(msgspec.json.encode({"is_well": not findings, "checks": checks}))
+        told = {
+            "program": this_program(),
+            "platform": platform.platform(),
+            "is_well": not findings,
+            "checks": checks,
+        }
+        click.echo(msgspec.json.encode(told))
     else:
         show(console(), checks)
     raise SystemExit(1 if findings else 0)

@@ -110,8 +110,8 @@ def _stream(of: Capture) -> Iterator[Check]:
                 "failed",
                 f"{of.n_samples} samples came",
                 f"at least {_MIN_SAMPLES}",
-                f"see what the board reports ({of.reported or 'no fault'}); else press its reset button, and "
-                "flash it again where that does not help",
+                f"see what the board reports ({of.reported or _silence(of)}); else press its reset button, "
+                "and flash it again where that does not help",
             )
         yield from not_checked("board", STREAM_CHECKS, "too few samples came")
         return
@@ -125,6 +125,11 @@ def _stream(of: Capture) -> Iterator[Check]:
     yield _board_jitter(steps)
     yield from _clocks(of.arrivals)
     yield from _losses(of)
+
+
+def _silence(of: Capture) -> str:
+    is_off = of.status is not None and not of.status.is_streaming
+    return "its streaming is switched off until a reset" if is_off else "no fault"
 
 
 def _rate(steps_us: NDArray[np.float64], nominal_us: int) -> Check:

@@ -6,13 +6,14 @@ second of the stream being a take.
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedmotion.host.doctor_capture import Capture
 from fedmotion.host.doctor_checks import Check, State, guarded, judged, not_checked
-from fedmotion.host.imu_stream import STANDARD_GRAVITY_MPS2, si_scale
+from fedmotion.host.imu_stream import STANDARD_GRAVITY_MPS2, ImuBlock, si_scale
 from fedmotion.models import set_faults, take_faults
 from fedmotion.models.recording_findings import WHAT_TO_DO, Finding, Kind
 from fedmotion.models.set_faults import REST_TOLERANCE
@@ -62,29 +63,38 @@ def look_at_sensor(of: Capture) -> list[Check]:
 def pieces_of(of: Capture) -> list[Take]:
     """Return the samples in takes of PIECE_S each, none with a gap within; the rest is left out."""
     takes: list[Take] = []
-    run: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
-    for block in of.blocks:
-        if block.has_gap_before:
-            run = []
-        run.append((block.t_us, block.samples))
-        if run[-1][0][-1] - run[0][0][0] >= PIECE_S * 1e6:
-            t_us = np.concatenate([each[0] for each in run])
-            scale = si_scale(block.node)
-            takes.append(
-                Take(
-                    name=f"second {len(takes) + 1}",
-                    label="rest",
-                    person="this board",
-                    trial="",
-                    t_us=t_us,
-                    samples=np.concatenate([each[1] for each in run]),
-                    declared_rate_hz=1e6 / block.node.period_us,
-                    has_stamps=True,
-                    full_scale=(32_767 * scale).astype(np.float32),
-                )
-            )
-            run = []
+    for run in _runs(of.blocks):
+        t_us = np.concatenate([block.t_us for block in run])
+        samples = np.concatenate([block.samples for block in run])
+        edges = np.arange(t_us[0], t_us[-1] + 1, round(PIECE_S * 1e6))
+        rows = np.searchsorted(t_us, edges)
+        for first, stop in pairwise(rows.tolist()):
+            takes.append(_take(len(takes) + 1, t_us[first:stop], samples[first:stop], run[0].node))
     return takes
+
+
+def _runs(blocks: Sequence[ImuBlock]) -> list[list[ImuBlock]]:
+    """Return the blocks in runs without a gap."""
+    runs: list[list[ImuBlock]] = []
+    for block in blocks:
+        if block.has_gap_before or not runs:
+            runs.append([])
+        runs[-1].append(block)
+    return runs
+
+
+def _take(number: int, t_us: NDArray[np.int64], samples: NDArray[np.float32], node: Hello) -> Take:
+    return Take(
+        name=f"second {number}",
+        label="rest",
+        person="this board",
+        trial="",
+        t_us=t_us,
+        samples=samples,
+        declared_rate_hz=1e6 / node.period_us,
+        has_stamps=True,
+        full_scale=(32_767 * si_scale(node)).astype(np.float32),
+    )
 
 
 def _faults(seen: Sequence[Signs]) -> Iterator[Check]:

@@ -351,6 +351,11 @@ def why_not_open(port: str, error: OSError) -> str:
         case errno.ENOENT:
             others = ", ".join(available_ports()) or "none"
             return f"there is no port {port}: plug the board in (ports on this machine: {others})"
+        case errno.EACCES | errno.EPERM if not _may_group_open(port):
+            return (
+                f"no permission to open {port}: it is its owner's alone, so it is hardly a board's; name "
+                f"another port (ports on this machine: {', '.join(available_ports()) or 'none'})"
+            )
         case errno.EACCES | errno.EPERM:
             return (
                 f"no permission to open {port}: join its group (sudo usermod -aG {_group_of(port)} $USER) "
@@ -360,6 +365,15 @@ def why_not_open(port: str, error: OSError) -> str:
             return f"{port} is in use by another program: close the serial monitor or the other agent"
         case _:
             return f"{port} cannot be opened as a serial port ({error}): check its name and its cable"
+
+
+def _may_group_open(port: str) -> bool:
+    """Tell whether joining the port's group would help; the group of administrators is not to be joined."""
+    try:
+        status = Path(port).stat()
+    except OSError:
+        return True
+    return status.st_gid != 0 and status.st_mode & 0o060 == 0o060
 
 
 def _group_of(port: str) -> str:

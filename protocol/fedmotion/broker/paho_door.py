@@ -1,4 +1,4 @@
-"""The door to a real broker over paho-mqtt, the only module that imports it for the network.
+"""The door to a real broker over paho-mqtt, which `paho_trial` alone imports besides.
 
 One thread a door. Every connection gets a paho client of its own: paho would otherwise send what was
 under way on the old connection after what the owner publishes on the new one, and a stale retained
