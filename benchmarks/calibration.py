@@ -3,7 +3,8 @@
 Each of the recorded people is left out; the others are the clients of a federation, whose rounds run through
 the aggregator's own arithmetic. The last model is asked about the one left out, at temperature 1 and its own.
 
-    python benchmarks/calibration.py --people ../shared/data/utd_mhad_inertial.npz
+    .venv/bin/python benchmarks/calibration.py --people ../shared/data/utd_mhad_inertial.npz
+    .venv/bin/python benchmarks/calibration.py --people ... --fourier 500 --learning-rate 0.1
 """
 
 import argparse
@@ -35,10 +36,10 @@ TASKS = {
         *("draw_triangle", "draw_x", "knock", "push", "swipe_left", "swipe_right", "throw", "wave"),
     ),
 }
-N_ROUNDS = 12
 MIN_PROBABILITY = (0.0, 0.5, 0.7, 0.9)
 
 Data = tuple[NDArray[np.float32], NDArray[np.str_], NDArray[np.str_]]
+Home = tuple[NDArray[np.float32], NDArray[np.int64]]
 Probabilities = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
@@ -56,7 +57,7 @@ def load(path: Path) -> Data:
 
 
 def federate(
-    specification: Specification, homes: dict[str, tuple[NDArray[np.float32], Labels]]
+    specification: Specification, homes: dict[str, Home], n_rounds: int, learning_rate: float
 ) -> Parameters:
     """Return the last round's model of the clients in `homes`."""
 
@@ -65,9 +66,9 @@ def federate(
             yield Update(client_id, len(windows), model.moments(specification, windows).arrays())
 
     current = next_basis(specification, initial_parameters(specification), updates())
-    for round_id in range(1, N_ROUNDS + 1):
+    for round_id in range(1, n_rounds + 1):
         settings = TrainSettings(
-            learning_rate=0.02, n_epochs=3, batch_size=16, seed=1000 * specification.seed + round_id
+            learning_rate=learning_rate, n_epochs=3, batch_size=16, seed=1000 * specification.seed + round_id
         )
         trained = [
             Update(
@@ -82,11 +83,18 @@ def federate(
 
 
 def held_out(
-    data: Data, gestures: Sequence[str], seed: int
+    data: Data, gestures: Sequence[str], seed: int, arguments: argparse.Namespace
 ) -> tuple[Specification, Probabilities, Probabilities, Labels]:
     """Return what models without each person say to that person's windows: before, after, and the truth."""
     windows, names, people = data
-    specification = pca_svm((*gestures, OTHER), seed=seed, is_calibrated=True)
+    specification = pca_svm(
+        (*gestures, OTHER),
+        n_components=arguments.components,
+        n_fourier=arguments.fourier,
+        gamma=arguments.gamma,
+        seed=seed,
+        is_calibrated=True,
+    )
     index = {name: i for i, name in enumerate(specification.activities)}
     labels = np.array([index.get(name, specification.other_index) for name in names.tolist()], np.int64)
     before, after, truth = [], [], []
@@ -96,7 +104,7 @@ def held_out(
             for other in np.unique(people)
             if other != person
         }
-        parameters = federate(specification, homes)
+        parameters = federate(specification, homes, arguments.rounds, arguments.learning_rate)
         plain = {**parameters, "log_temperature": np.zeros(1)}
         own = people == person
         before.append(model.probabilities(specification, plain, windows[own]))
@@ -146,6 +154,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--people", type=Path, help="npz file of recordings; without it nothing is measured")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--learning-rate", type=float, default=0.02)
+    parser.add_argument("--components", type=int, default=25)
+    parser.add_argument("--fourier", type=int, default=0, help="random Fourier features; 0 is none")
+    parser.add_argument("--gamma", type=float, default=0.15, help="of their kernel")
     arguments = parser.parse_args()
     if arguments.people is None:
         print("calibration is measured on recorded people: --people FILE")
@@ -157,7 +170,7 @@ def main() -> None:
     shares: dict[tuple[str, float], list[tuple[float, float, float]]] = {}
     for task, gestures in TASKS.items():
         for seed in range(arguments.seeds):
-            specification, before, after, truth = held_out(data, gestures, seed)
+            specification, before, after, truth = held_out(data, gestures, seed, arguments)
             changed = int((decide(specification, after) != decide(specification, before)).sum())
             print(row(task, seed, before, after, truth, changed), flush=True)
             for least in MIN_PROBABILITY:

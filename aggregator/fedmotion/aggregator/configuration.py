@@ -59,7 +59,7 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
     gamma: Annotated[
         float,
         Said(description="how narrow their Gaussian kernel exp(-gamma d²) is; unused without them"),
-    ] = 0.1
+    ] = 0.15
     min_probability: Annotated[
         float,
         Said(
