@@ -1,5 +1,7 @@
 """A line that is held open: over a pty and over TCP, where a reset is an opening."""
 
+import contextlib
+import os
 import socket
 import time
 from pathlib import Path
@@ -100,6 +102,9 @@ def test_a_port_that_cannot_be_opened_says_why_and_what_to_do(tmp_path: Path) ->
 def test_a_port_without_permission_names_the_group_to_join(tmp_path: Path) -> None:
     port = tmp_path / "port"
     port.touch()
+    port.chmod(0o660)
+    with contextlib.suppress(PermissionError):  # who may not give files away has a group of their own
+        os.chown(port, -1, 20)
     denied = PermissionError(13, "Permission denied", str(port))
     said = serial_port.why_not_open(str(port), denied)
     assert f"join its group (sudo usermod -aG {port.group()} $USER) and log in again" in said
