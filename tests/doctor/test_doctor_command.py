@@ -1,15 +1,19 @@
 """`fedmotion doctor`: what it prints, writes as JSON and exits with."""
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 from still_boards import captured_at_once, node, served, turned_by_hand
 
 from fedmotion.boards.posix_terminal import PtyLine
 from fedmotion.cli import doctor
+from fedmotion.cli.doctor_table import show
 from fedmotion.cli.main import command
+from fedmotion.host.doctor_checks import Check
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +48,23 @@ def test_findings_are_listed_with_what_to_do_and_end_with_1() -> None:
     said = " ".join(done.output.split())
     assert f"✗ port: there is no port {address}: plug the board in" in said
     assert "no federation joined: `fedmotion join FILE` joins one" in said
-    assert "1 failed" in said
+    assert "✗ 1 failed" in said
+
+
+def test_a_narrow_terminal_gets_fewer_columns() -> None:
+    checks = [
+        Check("machine", "disk", "ok", "9 MB", "at least 8 MB"),
+        Check("machine", "clock", "failed", "1970"),
+    ]
+    for width, columns in ((80, "check measured"), (110, "check state measured limit")):
+        console = Console(width=width, file=StringIO())
+        show(console, checks)
+        assert isinstance(console.file, StringIO)
+        said = console.file.getvalue()
+        said = " ".join(said.split())
+        assert f"{columns} ─" in said
+        assert ("9 MB (limit: at least 8 MB)" in said) == (width == 80)
+        assert "2 checks: ✓ 1 ok, ✗ 1 failed" in said
 
 
 def test_turning_is_asked_for_and_judged(monkeypatch: pytest.MonkeyPatch) -> None:
