@@ -75,6 +75,13 @@ def test_windows_take_at_most_256_mib() -> None:
     assert "allows 268435456" in why_too_much_memory(SPECIFICATION, 116_509)
 
 
+def test_random_fourier_features_are_part_of_that() -> None:
+    # A float64 each: 2304 + 8 * 4096 = 35072 bytes a window; 2**28 / 35072 is 7653.8.
+    many = pca_svm(("left", "other"), n_fourier=4096, gamma=0.1)
+    assert why_too_much_memory(many, 7_653) == ""
+    assert "allows 268435456" in why_too_much_memory(many, 7_654)
+
+
 @pytest.mark.parametrize(
     ("settings", "n_windows", "is_too_much"),
     [

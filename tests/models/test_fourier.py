@@ -1,8 +1,9 @@
 """Random Fourier features: what they estimate, and that everybody draws the same ones."""
 
-import hashlib
+import json
 import math
-from statistics import NormalDist
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,10 @@ from sklearn.metrics.pairwise import rbf_kernel
 from fedmotion.models.fourier import _draw, fourier_features
 from fedmotion.models.specification import Specification
 from fedmotion.models.specification import pca_svm as specify
+
+VECTORS = json.loads(
+    (Path(__file__).parents[2] / "protocol" / "vectors" / "specification.json").read_text("utf-8")
+)
 
 
 def made(n_fourier: int, gamma: float = 0.3, seed: int = 7, n_components: int = 3) -> Specification:
@@ -33,16 +38,11 @@ def test_inner_products_are_scikit_learns_gaussian_kernel_within_what_the_number
         assert np.abs(errors).max() < 5 * math.sqrt(3 / 2)
 
 
-def test_the_draw_is_what_the_page_on_the_wire_says() -> None:
-    stream = hashlib.shake_256(b"fedmotion/fourier/7").digest(8 * (3 * 2 + 2))
-    words = [int.from_bytes(stream[at : at + 8], "little") for at in range(0, len(stream), 8)]
-    uniform = [((word >> 11) + 0.5) / 2**53 for word in words]
-    w = [NormalDist().inv_cdf(share) * math.sqrt(2 * 0.3) for share in uniform[:6]]
-    b = [2 * math.pi * share for share in uniform[6:]]
-    # w is row by row: component, then feature.
-    expected = [math.cos(0.5 * w[j] - 1.5 * w[2 + j] + 2.0 * w[4 + j] + b[j]) for j in range(2)]
-    lifted = fourier_features(made(2), np.array([[0.5, -1.5, 2.0]]))
-    np.testing.assert_allclose(lifted[0], expected, rtol=1e-12)
+@pytest.mark.parametrize("vector", VECTORS["fourier"], ids=lambda vector: f"seed {vector['seed']}")
+def test_features_are_those_of_the_vectors(vector: dict[str, Any]) -> None:
+    point = np.array([vector["point"]])
+    specification = made(vector["n_fourier"], vector["gamma"], vector["seed"], point.shape[1])
+    np.testing.assert_allclose(fourier_features(specification, point)[0], vector["features"], atol=1e-9)
 
 
 def test_at_the_origin_only_the_phases_are_seen() -> None:

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -71,24 +72,26 @@ def test_equal_specifications_have_equal_bytes() -> None:
     assert encode_specification(decode_specification(encode_specification(one))) == encode_specification(one)
 
 
-FIRST = (
-    b'{"version":1,"family":"pca_svm","activities":["a","other"],"rate_hz":50.0,"window_length":96,'
-    b'"n_features":108,"n_components":2,"arrays":['
-    b'{"name":"mean","shape":[108],"dtype":"float64","role":"basis","limit":1000.0},'
-    b'{"name":"scale","shape":[108],"dtype":"float64","role":"basis","limit":0.0},'
-    b'{"name":"components","shape":[2,108],"dtype":"float64","role":"basis","limit":0.0},'
-    b'{"name":"coef","shape":[2,2],"dtype":"float64","role":"trained","limit":1000.0},'
-    b'{"name":"intercept","shape":[2],"dtype":"float64","role":"trained","limit":1000.0}],"seed":7}'
+VECTORS = json.loads(
+    (Path(__file__).parents[2] / "protocol" / "vectors" / "specification.json").read_text("utf-8")
 )
-"""What programs wrote before there was a version 2."""
 
 
 def test_what_uses_nothing_new_keeps_the_bytes_of_version_1() -> None:
     made = pca_svm(("a", "other"), n_components=2, seed=7)
-    assert encode_specification(made) == FIRST
-    assert decode_specification(FIRST) == made
+    # What programs wrote before there was a version 2.
+    first = VECTORS["specifications"][0].encode()
+    assert encode_specification(made) == first
+    assert decode_specification(first) == made
     assert (made.version, made.n_fourier, made.gamma, made.min_probability) == (1, 0, 0.0, 0.0)
     assert pca_svm(("a", "other"), n_components=2, seed=7, gamma=0.5) == made
+
+
+def test_version_2_has_the_bytes_of_the_vectors() -> None:
+    made = pca_svm(("a", "other"), n_components=2, seed=7, n_fourier=3, gamma=0.3, min_probability=0.6)
+    second = VECTORS["specifications"][1].encode()
+    assert encode_specification(made) == second
+    assert decode_specification(second) == made
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,14 @@ from fedmotion.protocol.serial_frames import Command, Fault, ResultCode
 VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
 
 
-@pytest.mark.parametrize("wire", ["serial", "mqtt"])
+@pytest.mark.parametrize("wire", ["serial", "mqtt", "specification"])
 def test_the_committed_vectors_are_what_the_generator_writes(wire: str, tmp_path: Path) -> None:
     script = VECTORS / f"generate_{wire}.py"
     subprocess.run([sys.executable, "-I", str(script), str(tmp_path)], check=True, capture_output=True)
     assert (tmp_path / f"{wire}.json").read_bytes() == (VECTORS / f"{wire}.json").read_bytes()
 
 
-@pytest.mark.parametrize("wire", ["serial", "mqtt"])
+@pytest.mark.parametrize("wire", ["serial", "mqtt", "specification"])
 def test_a_generator_imports_nothing_of_the_codecs(wire: str) -> None:
     tree = ast.parse((VECTORS / f"generate_{wire}.py").read_text())
     imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}

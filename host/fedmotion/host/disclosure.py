@@ -122,8 +122,9 @@ def choose_statistics(present: Sequence[str], before: Sequence[str]) -> tuple[st
 
 
 def why_too_much_memory(specification: Specification, n_recordings: int) -> str:
-    """Return why windows of so many recordings are not even cut, or nothing."""
-    n_bytes = specification.window_length * n_recordings * _BYTES_PER_INSTANT
+    """Return why windows of so many recordings, and the features made of them, are too many, or nothing."""
+    n_bytes_each = specification.window_length * _BYTES_PER_INSTANT + specification.n_fourier * 8
+    n_bytes = n_bytes_each * n_recordings
     if n_bytes <= MAX_WINDOW_BYTES:
         return ""
     return f"the windows would take {n_bytes} bytes here, this client allows {MAX_WINDOW_BYTES}"
