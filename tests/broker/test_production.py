@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from fedmotion.broker.mosquitto_files import (
     write_mosquitto_accounts,
 )
 from fedmotion.broker.paho_door import PahoDoor
+from fedmotion.broker.paho_trial import try_broker
 
 PRESENCE = "fedmotion/v1/home/client/anna/presence"
 
@@ -123,6 +125,17 @@ def test_its_tls_serves_who_trusts_its_authority_and_nobody_else(
         stranger.door.start()
         assert "is not to be trusted (self-signed certificate)" in stranger.wait_for(Disconnected).reason
         stranger.door.close()
+        tried = [
+            try_broker(
+                Address("localhost", port, "anna", "secret", trusted), name="anna", filters=[], messages=[]
+            )
+            for trusted in (str(certificate), "", None)
+        ]
+        assert [trial.reached for trial in tried] == ["account", "port", "port"]
+        assert tried[0].tls == "TLSv1.3"
+        assert tried[0].certificate_unix_s == pytest.approx(time.time() + 2 * 86_400, abs=3600)
+        assert "is not to be trusted (self-signed certificate)" in tried[1].trouble
+        assert "is TLS wanted there (mqtts)?" in tried[2].trouble
         careless = new_owner(Address("localhost", port, "anna", "secret"))
         careless.door.start()
         assert "hung up at the first word: is the address right?" in careless.wait_for(Disconnected).reason
