@@ -114,6 +114,14 @@ def test_more_than_one_board_must_be_chosen_from(monkeypatch: pytest.MonkeyPatch
     assert "give --port with one of /dev/ttyACM0 (Uno), /dev/ttyUSB0 (USB Serial)" in str(done.exception)
 
 
+def test_a_profile_of_another_user_is_said_and_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "may_use", lambda _: False)
+    done = run("--only", "federation", "--profile", "anna")
+    assert done.exit_code == 1
+    assert "you may not read" in done.output
+    assert "`fedmotion doctor --only machine` says what to do" in done.output
+
+
 def test_a_check_that_breaks_does_not_end_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("by a slip")

@@ -1,5 +1,6 @@
 """What the doctor finds on a machine: full disks, newer and damaged stores, open files, clocks, packages."""
 
+import os
 import sqlite3
 import time
 from contextlib import closing
@@ -10,9 +11,9 @@ import pytest
 from fedmotion.delivery.outbox import Outbox
 from fedmotion.host import doctor_machine
 from fedmotion.host.doctor_checks import Check
-from fedmotion.host.doctor_machine import free_bytes, look_at_machine
+from fedmotion.host.doctor_machine import free_bytes, look_at_machine, may_use
 from fedmotion.host.profile import Profile
-from fedmotion.host.recording_store import RecordingStore
+from fedmotion.host.recording_store import SCHEMA, RecordingStore
 
 MB = 10**6
 
@@ -51,6 +52,26 @@ def test_a_new_machine_has_no_findings(tmp_path: Path) -> None:
     assert free_bytes(tmp_path / "never" / "made") > 0
 
 
+def test_a_profile_that_another_user_made_is_to_be_given_back(profile: Profile) -> None:
+    checks = {check.name: check for check in look_at_machine(profile, is_usable=lambda _: False)}
+    assert checks["profile"].state == "failed"
+    assert checks["profile"].what_to_do.startswith(
+        f"sudo chown -R $USER {profile.directory}, where fedmotion was"
+    )
+    assert "recordings" not in checks
+    assert checks["Python"].state == "ok"
+
+
+def test_a_folder_without_permission_is_not_usable(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = Profile(profile.directory / "not" / "yet")
+    assert may_use(profile)
+    assert may_use(absent)
+    # Root may use everything, so that the answer and not the folder is changed.
+    monkeypatch.setattr(os, "access", lambda path, _mode: path != profile.directory)
+    assert not may_use(profile)
+    assert not may_use(absent)
+
+
 @pytest.mark.parametrize(
     ("free_mb", "state"), [(200, "ok"), (199, "warning"), (20, "warning"), (19, "failed")]
 )
@@ -66,7 +87,7 @@ def test_a_newer_store_needs_a_newer_fedmotion(profile: Profile) -> None:
         store.execute("PRAGMA user_version = 99")
     found = looked(profile)["recordings"]
     assert found.state == "failed"
-    assert "is of version 99, this program reads up to 1" in found.what_to_do
+    assert f"is of version 99, this program reads up to {SCHEMA.version}" in found.what_to_do
     assert "written by a newer fedmotion, install that one" in found.what_to_do
 
 

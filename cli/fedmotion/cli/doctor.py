@@ -16,10 +16,10 @@ from fedmotion.host.doctor_axes import NAME as AXES_AGREE
 from fedmotion.host.doctor_board import look_at_board, look_before
 from fedmotion.host.doctor_capture import capture
 from fedmotion.host.doctor_checks import Check, guarded, not_checked
-from fedmotion.host.doctor_federation import look_at_federation
-from fedmotion.host.doctor_machine import look_at_machine
+from fedmotion.host.doctor_federation import BROKER_CHECKS, look_at_federation
+from fedmotion.host.doctor_machine import look_at_machine, may_use
 from fedmotion.host.doctor_sensor import look_at_sensor, pieces_of
-from fedmotion.host.profile import find_profile
+from fedmotion.host.profile import Profile, find_profile
 from fedmotion.host.released_model import this_program
 from fedmotion.host.serial_port import check_port, usb_ports
 from fedmotion.protocol.serial_frames import DEFAULT_BAUD
@@ -75,10 +75,7 @@ def command(
     if {"board", "sensor"} & set(wanted):
         checks += _look_at_board(port, baud, seconds, is_turned=turn)
     if "federation" in wanted:
-        if whose.invitation.exists():
-            click.echo("asking the broker ...", err=True)
-        rate_hz = next((check.value for check in checks if check.name == "rate"), None)
-        checks += look_at_federation(whose, is_asked_for=profile is not None, board_rate_hz=rate_hz)
+        checks += _look_at_federation(whose, checks, is_asked_for=profile is not None)
     if "machine" in wanted:
         checks += look_at_machine(whose)
     checks = [check for check in checks if check.section in wanted]
@@ -94,6 +91,20 @@ def command(
     else:
         show(console(), checks)
     raise SystemExit(1 if findings else 0)
+
+
+def _look_at_federation(whose: Profile, checks: list[Check], *, is_asked_for: bool) -> list[Check]:
+    if not may_use(whose):
+        why = f"you may not read {whose.directory}"
+        what = "`fedmotion doctor --only machine` says what to do about it"
+        return [
+            Check("federation", "invitation", "failed", why, what_to_do=what),
+            *not_checked("federation", BROKER_CHECKS, why),
+        ]
+    if whose.invitation.exists():
+        click.echo("asking the broker ...", err=True)
+    rate_hz = next((check.value for check in checks if check.name == "rate"), None)
+    return look_at_federation(whose, is_asked_for=is_asked_for, board_rate_hz=rate_hz)
 
 
 def _look_at_board(port: str | None, baud: int, seconds: float, *, is_turned: bool) -> list[Check]:

@@ -1,6 +1,7 @@
 """The doctor's look at this machine: disk, stores, who may read them, clock, Python and packages."""
 
 import importlib
+import os
 import platform
 import re
 import shutil
@@ -53,22 +54,50 @@ def free_bytes(path: Path) -> int:
     return shutil.disk_usage(path).free
 
 
+def may_use(profile: Profile) -> bool:
+    """Tell whether this user may read and write the profile's folder, or make it where there is none."""
+    path = profile.directory
+    while not os.path.exists(path) and path != path.parent:  # noqa: PTH110 - Path.exists raises without permission
+        path = path.parent
+    return os.access(path, os.R_OK | os.W_OK | os.X_OK)
+
+
 def look_at_machine(
     profile: Profile,
     *,
+    is_usable: Callable[[Profile], bool] = may_use,
     disk_free: DiskFree = free_bytes,
     wall_clock: Callable[[], float] = time.time,
 ) -> list[Check]:
     """Return the checks of the section `machine`."""
+    return [
+        *guarded("machine", "profile", lambda: _profile(profile, is_usable)),
+        *(_look_at_files(profile, disk_free, wall_clock) if is_usable(profile) else []),
+        *guarded("machine", "Python", _python),
+        *guarded("machine", "packages", lambda: _packages(metadata.requires("fedmotion") or ())),
+    ]
+
+
+def _look_at_files(profile: Profile, disk_free: DiskFree, wall_clock: Callable[[], float]) -> list[Check]:
     return [
         *guarded("machine", "disk", lambda: _disk(profile, disk_free)),
         *guarded("machine", "recordings", lambda: _store(profile.recordings, recording_store.SCHEMA)),
         *guarded("machine", "outbox", lambda: _store(profile.outbox, outbox.SCHEMA)),
         *guarded("machine", "private files", lambda: _private(profile)),
         *guarded("machine", "clock", lambda: _clock(profile, wall_clock())),
-        *guarded("machine", "Python", _python),
-        *guarded("machine", "packages", lambda: _packages(metadata.requires("fedmotion") or ())),
     ]
+
+
+def _profile(profile: Profile, is_usable: Callable[[Profile], bool]) -> Iterator[Check]:
+    folder = _shown(profile.directory)
+    yield judged(
+        "machine",
+        "profile",
+        is_right=is_usable(profile),
+        measured=folder if is_usable(profile) else f"you may not read and write {folder}",
+        what_to_do=f"sudo chown -R $USER {folder}, where fedmotion was once run with sudo; else give another "
+        "--profile",
+    )
 
 
 def _disk(profile: Profile, disk_free: DiskFree) -> Iterator[Check]:
