@@ -23,7 +23,7 @@ def specification(version: int) -> str:
         ("components", [2, 108], "basis", 0.0),
         ("coef", [2, n_inputs], "trained", 1000.0),
         ("intercept", [2], "trained", 1000.0),
-        *([("log_temperature", [1], "trained", 6.0)] if version >= 2 else []),
+        *([("log_temperature", [1], "trained", 3.2)] if version >= 2 else []),
     ]
     keys: Fields = {
         "version": version,

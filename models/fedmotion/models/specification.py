@@ -34,8 +34,8 @@ _PLANE_LIMIT = 1000.0
 """The optimum's norm is at most 1 / sqrt(alpha), 32 with pca_svm's alpha of 1e-3 (Shalev-Shwartz, Singer &
 Srebro 2007, "Pegasos", theorem 1); what training passes through on its way there is given room."""
 
-_LOG_TEMPERATURE_LIMIT = 6.0
-"""Twice of what fits: a model's temperature is held within 1/20 to 20."""
+_LOG_TEMPERATURE_LIMIT = 3.2
+"""Twice of what fits: a model's temperature is held within 1/5 to 5."""
 
 _SINCE_VERSION_2 = {"n_fourier": 0, "gamma": 0.0, "min_probability": 0.0}
 
