@@ -102,6 +102,16 @@ def test_a_damaged_store_is_to_be_moved_away(profile: Profile) -> None:
     assert "move" in found.what_to_do
 
 
+def test_a_damaged_model_is_to_be_deleted(profile: Profile) -> None:
+    profile.released_model.write_bytes(b"no model")
+    checks = looked(profile)
+    assert checks["kept model"].state == "failed"
+    assert checks["kept model"].what_to_do.startswith(
+        f"delete {profile.released_model}, and the agent keeps the"
+    )
+    assert checks["clock"].state == "ok"
+
+
 def test_another_programs_file_is_no_store(profile: Profile) -> None:
     profile.outbox.write_bytes(b"this is text and no database" * 100)
     found = looked(profile)["outbox"]

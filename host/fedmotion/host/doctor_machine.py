@@ -83,6 +83,7 @@ def _look_at_files(profile: Profile, disk_free: DiskFree, wall_clock: Callable[[
         *guarded("machine", "disk", lambda: _disk(profile, disk_free)),
         *guarded("machine", "recordings", lambda: _store(profile.recordings, recording_store.SCHEMA)),
         *guarded("machine", "outbox", lambda: _store(profile.outbox, outbox.SCHEMA)),
+        *guarded("machine", "kept model", lambda: _kept_model(profile)),
         *guarded("machine", "private files", lambda: _private(profile)),
         *guarded("machine", "clock", lambda: _clock(profile, wall_clock())),
     ]
@@ -123,7 +124,7 @@ def _store(path: Path, schema: Schema) -> Iterator[Check]:
     try:
         with SqliteStore(path, schema, read_only=True) as store:
             damage = store.damage()
-            words = f"version {schema.version}, {path.stat().st_size / _MB:.1f} MB, sound"
+            words = f"sound, {path.stat().st_size / _MB:.1f} MB"
             what_to_do = f"move {path} away, and restore a backup of it or record again: {'; '.join(damage)}"
             yield judged(
                 "machine",
@@ -134,6 +135,21 @@ def _store(path: Path, schema: Schema) -> Iterator[Check]:
             )
     except StoreError as error:
         yield Check("machine", name, "failed", "it cannot be used", what_to_do=str(error))
+
+
+def _kept_model(profile: Profile) -> Iterator[Check]:
+    path = profile.released_model
+    if not path.exists():
+        yield from not_checked("machine", ["kept model"], "there is none yet")
+        return
+    try:
+        model = read_model_file(path)
+    except (OSError, ValueError) as error:
+        what_to_do = f"delete {_shown(path)}, and the agent keeps the next one that it hears of ({error})"
+        yield Check("machine", "kept model", "failed", "it cannot be used", what_to_do=what_to_do)
+        return
+    words = f"round {model.round_id}, recognises {', '.join(model.specification.activities)}"
+    yield Check("machine", "kept model", "ok", words)
 
 
 def _private(profile: Profile) -> Iterator[Check]:
