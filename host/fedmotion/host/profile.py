@@ -33,6 +33,11 @@ class Profile:
         return self.directory / "recordings.sqlite"
 
     @property
+    def turn(self) -> Path:
+        """How the board is turned, where `fedmotion mount` has found it; see `mounting_file`."""
+        return self.directory / "turn.toml"
+
+    @property
     def outbox(self) -> Path:
         """What is to be sent until the aggregator's receipt comes."""
         return self.directory / "outbox.sqlite"
