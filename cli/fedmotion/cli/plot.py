@@ -94,16 +94,16 @@ def command(
         raise click.UsageError("--web shows a board: for a recording leave it out, or --save a picture")
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
     shown_in = units(is_degrees=is_degrees)
+    model = _model(profile)
     if web is None:
         _need_matplotlib()
     if saved is not None:
         _check_place(saved)
     if file is not None:
         take_at, n_takes = open_takes(file)
-        _show(TakeSource(take_at, n_takes, take, shown_in), saved)
+        _show(TakeSource(take_at, n_takes, take, shown_in, model), saved)
         return
     check_port(port)
-    model = _model(profile)
 
     def open_board(on_event: Callable[[SerialEvent], object]) -> LiveBoard:
         return LiveBoard(BoardLine(port, baud, on_event), Trace(seconds, shown_in), model)

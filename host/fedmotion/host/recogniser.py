@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fedmotion.host.imu_stream import ImuBlock
 from fedmotion.host.released_model import LoadedModel
@@ -57,11 +58,17 @@ class Recogniser:
 
     def feed(self, block: ImuBlock) -> list[Recognition]:
         """Return a recognition for each gesture that `block` completes."""
+        return self.feed_samples(block.t_us, block.samples, has_gap_before=block.has_gap_before)
+
+    def feed_samples(
+        self, t_us: NDArray[np.int64], samples: NDArray[np.float32], *, has_gap_before: bool
+    ) -> list[Recognition]:
+        """Do the same for samples of no board: `t_us` (n,) ascending, `samples` (n, 6) in SI units."""
         if self._windows is None:
             return []
-        if block.has_gap_before:
+        if has_gap_before:
             self._windows.reset()
-        return self._decide(self._windows.feed(block.t_us, block.samples))
+        return self._decide(self._windows.feed(t_us, samples))
 
     def flush(self) -> list[Recognition]:
         """Return what the stream's end still holds."""

@@ -15,9 +15,20 @@ def test_each_column_keeps_its_extremes() -> None:
     points_s, points = decimate(t_s, values, 0.01)
     assert points.shape == (2000, 6)
     columns = values.reshape(1000, 10, 6)
-    np.testing.assert_array_equal(points[0::2], columns.min(axis=1))
-    np.testing.assert_array_equal(points[1::2], columns.max(axis=1))
+    pairs = points.reshape(1000, 2, 6)
+    np.testing.assert_array_equal(pairs.min(axis=1), columns.min(axis=1))
+    np.testing.assert_array_equal(pairs.max(axis=1), columns.max(axis=1))
     assert (np.diff(points_s) >= 0).all()
+
+
+def test_slopes_stay_slopes() -> None:
+    t_s = (np.arange(10_000) + 0.5) / 1000
+    values = np.zeros((10_000, 6), dtype=np.float32)
+    values[:, 0] = t_s
+    values[:, 1] = -t_s
+    _, points = decimate(t_s, values, 0.01)
+    assert (np.diff(points[:, 0]) > 0).all()
+    assert (np.diff(points[:, 1]) < 0).all()
 
 
 def test_a_spike_of_one_sample_is_seen() -> None:
@@ -46,8 +57,8 @@ def test_a_gap_within_one_column_is_not_bridged() -> None:
     # The rows before and behind it, in the same column of the screen, are there.
     np.testing.assert_array_equal(np.nanmax(points, axis=0), np.nanmax(values, axis=0))
     before, behind = points[np.flatnonzero(is_gap)[0] - 1], points[np.flatnonzero(is_gap)[-1] + 1]
-    np.testing.assert_array_equal(before, values[5000:5003].max(axis=0))
-    np.testing.assert_array_equal(behind, values[5004:5010].min(axis=0))
+    assert set(before) <= set(values[5000:5003].ravel())
+    assert set(behind) <= set(values[5004:5010].ravel())
 
 
 def test_an_axis_that_is_not_measured_stays_empty_and_the_others_do_not() -> None:

@@ -135,7 +135,7 @@ def test_a_browser_gets_what_is_there_and_then_what_comes() -> None:
                         break
                 assert status["title"] == "board   simulated"
                 assert status["losses"] == "lost 0   gaps 0   bad frames 0"
-                assert (round(status["rate_hz"]), status["trouble"], status["n_skipped"]) == (100, "", 0)
+                assert (status["trouble"], status["n_skipped"]) == ("", 0)
 
     run(test)
 

@@ -18,9 +18,9 @@ def decimate(
 
     Returns
     -------
-    (m,) and (m, k): two rows a column, at the times of its first and last row. A row that is NaN in other
-    axes than its neighbour begins a column of its own, so that no gap is bridged. Where nothing is won,
-    the arguments.
+    (m,) and (m, k): two rows a column, at the times of its first and last row; the highest value comes first
+    where the axis falls, so that a slope stays a line and is no saw. A row that is NaN in other axes than its
+    neighbour begins a column of its own, so that no gap is bridged. Where nothing is won, the arguments.
     """
     if len(t_s) < 4:
         return t_s, values
@@ -39,6 +39,8 @@ def decimate(
     points_s[0::2], points_s[1::2] = t_s[first], t_s[last]
     points = np.empty((2 * len(first), values.shape[1]), dtype=values.dtype)
     # NaN only where a whole column is.
-    points[0::2] = np.fmin.reduceat(values, first)
-    points[1::2] = np.fmax.reduceat(values, first)
+    lowest, highest = np.fmin.reduceat(values, first), np.fmax.reduceat(values, first)
+    is_falling = values[last] < values[first]
+    points[0::2] = np.where(is_falling, highest, lowest)
+    points[1::2] = np.where(is_falling, lowest, highest)
     return points_s, points

@@ -8,14 +8,14 @@ from typing import Protocol
 import numpy as np
 
 from fedmotion.host.plot.live_board import LiveBoard
-from fedmotion.host.plot.trace import Units, View, rate_hz, units
+from fedmotion.host.plot.take_view import view_of
+from fedmotion.host.plot.trace import Units, View, units
+from fedmotion.host.released_model import LoadedModel
 from fedmotion.host.serial_port import SerialEvent
 from fedmotion.models.takes import Take
 
 TICK_S = 0.25
 _MAX_DRAINED = 1000
-_LONGEST_STEP_PERIODS = 4
-"""Samples of a file that are further apart than so many usual steps have a gap between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +91,27 @@ class LiveSource:
 
 
 class TakeSource:
-    """Recorded takes, one a page: `take_at` returns that of an index, and `index` is shown first."""
+    """Recorded takes, one a page: `take_at` returns that of an index, and `index` is shown first.
+
+    `model`, where there is one, names the gestures in them.
+    """
 
     x_label = "seconds"
 
     def __init__(
-        self, take_at: Callable[[int], Take], n_takes: int, index: int = 0, shown_in: Units | None = None
+        self,
+        take_at: Callable[[int], Take],
+        n_takes: int,
+        index: int = 0,
+        shown_in: Units | None = None,
+        model: LoadedModel | None = None,
     ) -> None:
         if not 0 <= index < n_takes:
             raise ValueError(f"a take of this file is 0 to {n_takes - 1}, got {index}")
         self.units = shown_in or units()
         self._take_at = take_at
         self._n_takes = n_takes
+        self._model = model
         self._index = index
         self._scene = self._draw()
 
@@ -123,7 +132,7 @@ class TakeSource:
 
     def _draw(self) -> Scene:
         take = self._take_at(self._index)
-        view = view_of(take, self.units)
+        view = view_of(take, self.units, self._model)
         about = ", ".join(part for part in (take.label, f"person {take.person}", take.trial) if part)
         n_gaps = int(np.count_nonzero(np.isnan(view.values).all(axis=1)))
         return Scene(
@@ -132,18 +141,3 @@ class TakeSource:
             f"take {self._index} of {self._n_takes}   {view.rate_hz:.0f} Hz   gaps {n_gaps}",
             "" if len(take.t_us) > 1 else "this take has no samples to draw",
         )
-
-
-def view_of(take: Take, shown_in: Units) -> View:
-    """Return the whole of `take` from second 0 on, with a row of NaN where samples are missing."""
-    # Time stamps that go back or stand still are for the check to find; here they only must not tangle lines.
-    t_s = np.maximum.accumulate((take.t_us - take.t_us[:1]) / 1e6)
-    values = take.samples * shown_in.factors
-    steps_s = np.diff(t_s)
-    if len(steps_s):
-        (missing,) = np.nonzero(steps_s > _LONGEST_STEP_PERIODS * float(np.median(steps_s)))
-        if len(missing):
-            t_s = np.insert(t_s, missing + 1, t_s[missing] + steps_s[missing] / 2)
-            values = np.insert(values, missing + 1, np.nan, axis=0)
-    # Relative to a right edge of 0, the axis is labelled from the take's beginning on.
-    return View(t_s, values, (), 0.0, rate_hz(t_s, values))

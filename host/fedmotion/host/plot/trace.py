@@ -54,6 +54,16 @@ class Span:
         return self.label if self.probability is None else f"{self.label} {self.probability:.0%}"
 
 
+def span_of(recognition: Recognition, offset_us: int) -> Span:
+    """Return a gesture in a time that is `offset_us` ahead of its own."""
+    return Span(
+        recognition.activity,
+        (recognition.start_us + offset_us) / 1e6,
+        (recognition.stop_us + offset_us) / 1e6,
+        recognition.probability,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """What is to be seen at one moment.
@@ -106,12 +116,7 @@ class Trace:
 
     def mark(self, recognition: Recognition) -> Span:
         """Take a gesture that was recognised in the samples so far, and return it in the trace's time."""
-        span = Span(
-            recognition.activity,
-            (recognition.start_us + self._offset_us) / 1e6,
-            (recognition.stop_us + self._offset_us) / 1e6,
-            recognition.probability,
-        )
+        span = span_of(recognition, self._offset_us)
         self._spans.append(span)
         return span
 

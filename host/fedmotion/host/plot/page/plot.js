@@ -47,7 +47,8 @@ class Panel {
     this.half = 4 * least;
     this.gaps = [];
     this.spans = [];
-    const line = (name) => ({label: name, stroke: () => colours[name], width: 1.5, pxAlign: 0, points: {show: false}});
+    // One pixel: wider lines of thousands of points cost a browser without a graphics card its 60 frames.
+    const line = (name) => ({label: name, stroke: () => colours[name], width: 1, pxAlign: 0, points: {show: false}});
     const scale = {stroke: () => colours.dim, grid: {stroke: () => colours.grid, width: 1}, ticks: {show: false}};
     this.chart = new uPlot({
       ...this.size(),
@@ -108,6 +109,8 @@ class Panel {
 
   drawBands() {
     const {ctx, bbox} = this.chart;
+    // Round corners, which lines have otherwise, are not seen here and cost much likewise.
+    ctx.lineJoin = "bevel";
     ctx.save();
     for (const [bands, colour] of [[this.gaps, colours.gap], [this.spans, colours.gesture]]) {
       ctx.fillStyle = colour;

@@ -85,8 +85,13 @@ class SampleRing {
       for (let each = row + 1; each < end; each++) {
         if (values[each] < low) low = values[each]; else if (values[each] > high) high = values[each];
       }
-      data[axis + 1].push(Number.isNaN(low) ? null : low);
-      if (!isOne) data[axis + 1].push(Number.isNaN(high) ? null : high);
+      const points = data[axis + 1];
+      if (Number.isNaN(low)) points.push(null);
+      else if (isOne) points.push(low);
+      // Where the axis falls the highest comes first: a slope stays a line and is no saw.
+      else if (values[end - 1] < values[row]) points.push(high, low);
+      else points.push(low, high);
+      if (Number.isNaN(low) && !isOne) points.push(null);
     }
   }
 }
