@@ -21,7 +21,9 @@ SCHEMA = Schema(
     int.from_bytes(b"test", "big"),
     2,
     "CREATE TABLE notes (number INTEGER PRIMARY KEY, text BLOB NOT NULL); CREATE TABLE empty (a)",
+    migrations=("ALTER TABLE notes ADD COLUMN text BLOB NOT NULL DEFAULT x'3f'; CREATE TABLE empty (a)",),
 )
+FIRST = Schema(SCHEMA.what, SCHEMA.application_id, 1, "CREATE TABLE notes (number INTEGER PRIMARY KEY)")
 
 
 class Notes(SqliteStore):
@@ -402,3 +404,65 @@ def test_two_programs_cannot_both_claim_a_store(path: Path) -> None:
         ):
             run(script, path)
     run(script, path)
+
+
+def first_version(path: Path, *numbers: int) -> None:
+    with SqliteStore(path, FIRST) as store:
+        for number in numbers:
+            store._execute("INSERT INTO notes VALUES (?)", (number,))
+
+
+def test_an_older_file_becomes_a_newer_one_and_keeps_all(path: Path) -> None:
+    first_version(path, 1, 2)
+    with Notes(path) as notes:
+        assert notes.file_version() == 2
+        assert notes.texts() == [(1, b"?"), (2, b"?")]
+        notes.write(3, b"new")
+    with Notes(path) as notes:  # once only: a second time the column would be there already
+        assert notes.texts() == [(1, b"?"), (2, b"?"), (3, b"new")]
+
+
+def test_an_older_file_that_is_only_read_stays_as_it_is(path: Path) -> None:
+    first_version(path, 1)
+    with Notes(path, read_only=True) as notes:
+        assert notes.file_version() == 1
+        assert notes.numbers() == [1]
+    with SqliteStore(path, FIRST) as store:
+        assert store.file_version() == 1
+
+
+def test_a_migration_that_fails_leaves_the_older_file_whole(path: Path) -> None:
+    first_version(path, 1)
+    failing = Schema(
+        SCHEMA.what, SCHEMA.application_id, 2, SCHEMA.script, ("CREATE TABLE empty (a); NO STATEMENT",)
+    )
+    with pytest.raises(StoreError):
+        SqliteStore(path, failing)
+    with SqliteStore(path, FIRST) as store:
+        assert store.file_version() == 1
+        assert store._execute("SELECT number FROM notes") == [(1,)]
+        assert store._execute("SELECT count(*) FROM sqlite_schema WHERE name = 'empty'") == [(0,)]
+
+
+def test_two_programs_that_open_an_older_file_at_once_migrate_it_once(path: Path) -> None:
+    first_version(path, 1)
+    troubles: list[Exception] = []
+
+    def use() -> None:
+        try:
+            with Notes(path) as notes:
+                assert notes.texts() == [(1, b"?")]
+        except (StoreError, AssertionError) as error:
+            troubles.append(error)
+
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert troubles == []
+
+
+def test_a_schema_has_a_migration_to_each_of_its_versions() -> None:
+    with pytest.raises(ValueError, match="a schema of version 3 has 2 migrations, got 1"):
+        Schema("the notes", 1, 3, "CREATE TABLE a (b)", ("CREATE TABLE c (d)",))

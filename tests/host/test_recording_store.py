@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from fedmotion.delivery.outbox import Outbox
-from fedmotion.delivery.sqlite_store import StoreError
+from fedmotion.delivery.sqlite_store import Schema, SqliteStore, StoreError
 from fedmotion.host.imu_stream import STANDARD_GRAVITY_MPS2
-from fedmotion.host.recording_store import DamagedRecordingError, Recording, RecordingStore
+from fedmotion.host.recording_store import SCHEMA, DamagedRecordingError, Recording, RecordingStore
+from fedmotion.models.mounting import AS_PICTURED, Mounting
+from fedmotion.models.turns import about_axis
 
 
 def recording(label: str = "swipe_left", seed: int = 0, **changes: Any) -> Recording:
@@ -174,3 +176,53 @@ def test_another_store_of_ours_is_not_taken_for_one_of_recordings(tmp_path: Path
     Outbox(tmp_path / "outbox.sqlite").close()
     with pytest.raises(StoreError, match=r"outbox\.sqlite is not the store of recordings: name another file"):
         open_store(tmp_path / "outbox.sqlite")
+
+
+TURNED = Mounting(about_axis(2, 30), is_mirrored=True)
+
+
+def test_a_recording_keeps_how_the_board_sat(tmp_path: Path) -> None:
+    with open_store(tmp_path / "r.sqlite") as store:
+        store.add(recording(turn=TURNED))
+        store.add(recording("right", 1))
+    with open_store(tmp_path / "r.sqlite") as store:
+        assert [each.turn for each in store] == [TURNED, AS_PICTURED]
+        assert store.set_turn(TURNED) == 2
+        assert [each.turn for each in store] == [TURNED, TURNED]
+        assert store.set_turn(AS_PICTURED) == 2
+        assert [each.turn for each in store] == [AS_PICTURED, AS_PICTURED]
+
+
+@pytest.mark.parametrize("turn", [b"", b"\x00" * 73, TURNED.rotation.tobytes() + b"\x02"])
+def test_a_damaged_turn_is_said_of_that_recording_alone(tmp_path: Path, turn: bytes) -> None:
+    with open_store(tmp_path / "r.sqlite") as store:
+        store.add(recording())
+        store.add(recording("right", 1))
+        store._execute("UPDATE recordings SET turn = ? WHERE recording_id = 1", (turn,))
+        with pytest.raises(DamagedRecordingError, match=r"recording 1 of .* is damaged: "):
+            store.get(1)
+        assert store.get(2) is not None
+
+
+def test_recordings_of_the_first_version_are_of_a_board_worn_as_pictured(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    with open_store(path) as store:
+        store.add(recording())
+        (row,) = store._execute("SELECT * FROM recordings")
+    path.unlink()
+    script = SCHEMA.script.replace("created_unix_s REAL NOT NULL,", "created_unix_s REAL NOT NULL")
+    first = Schema(
+        SCHEMA.what,
+        SCHEMA.application_id,
+        1,
+        "\n".join(line for line in script.splitlines() if not line.strip().startswith("turn BLOB")),
+    )
+    with SqliteStore(path, first) as old:
+        old._execute(f"INSERT INTO recordings VALUES ({', '.join('?' * (len(row) - 1))})", row[:-1])
+    with open_store(path, read_only=True) as store:
+        assert [each.turn for each in store] == [AS_PICTURED]
+        assert store.file_version() == 1
+    with open_store(path) as store:
+        assert store.file_version() == 2
+        store.set_turn(TURNED)
+        assert [each.turn for each in store] == [TURNED]

@@ -10,6 +10,7 @@ import click
 from fedmotion.cli.agent_program import FINDING
 from fedmotion.cli.options import configuration_options, configure
 from fedmotion.host.configuration import AgentConfiguration
+from fedmotion.host.mounting_file import mounting_of
 from fedmotion.host.profile import find_profile
 from fedmotion.host.recording_review import why_not_trained_on
 from fedmotion.host.recording_store import Recording, RecordingStore
@@ -44,6 +45,7 @@ def command(label: str, takes: int, config: Path | None, **options: Any) -> None
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
     profile = find_profile(configuration.profile)
     profile.create()
+    turn = mounting_of(profile.turn)
     unusable: list[str] = []
 
     def tell(recording: Recording, n_recorded: int) -> None:
@@ -62,6 +64,7 @@ def command(label: str, takes: int, config: Path | None, **options: Any) -> None
             label,
             takes,
             finding=FINDING,
+            turn=turn,
             on_take=tell,
             on_trouble=lambda reason: click.echo(f"  {reason}", err=True),
             on_open=lambda: click.echo(f"  {configuration.port} is open", err=True),

@@ -26,6 +26,7 @@ from fedmotion.host.federated_client import (
 )
 from fedmotion.host.imu_stream import ImuBlock, StreamCounters
 from fedmotion.host.marks import Labelling
+from fedmotion.host.mounting_file import mounting_of
 from fedmotion.host.profile import Profile
 from fedmotion.host.recogniser import Recogniser, Recognition
 from fedmotion.host.recorder import Recorder
@@ -92,7 +93,7 @@ class Agent:
     Raises
     ------
     ValueError
-        If the profile has joined no federation.
+        If the profile has joined no federation, or its file of how the board sits is damaged.
     StoreError
         If the recordings or the outbox cannot be used.
     """
@@ -117,6 +118,7 @@ class Agent:
         on_point: Callable[[Point], object] = _ignore,
     ) -> None:
         invitation = profile.read_invitation()
+        turn = mounting_of(profile.turn)
         session = uuid4()
         self.queue: queue.SimpleQueue[AgentEvent] = queue.SimpleQueue()
         self.n_store_errors = 0
@@ -155,14 +157,20 @@ class Agent:
             on_point=on_point,
             takes_part=configuration.takes_part,
         )
-        self.recogniser = Recogniser()
+        self.recogniser = Recogniser(turn, on_doubt=lambda doubt: _log.warning("%s", doubt))
         kept = self._released_file.read(invitation.federation_id)
         if kept is not None:
             self.recogniser.swap(kept)
         self.recorder = (
             None
             if labelling is None
-            else Recorder(finding, labelling, person=configuration.person, placement=configuration.placement)
+            else Recorder(
+                finding,
+                labelling,
+                person=configuration.person,
+                placement=configuration.placement,
+                turn=turn,
+            )
         )
         self.board = (
             BoardLine(configuration.port, configuration.baud, self.queue.put, open_port=open_port)

@@ -1,6 +1,7 @@
 """Live recognition: each movement of the stream becomes one decision by the model of the moment."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,9 @@ from numpy.typing import NDArray
 
 from fedmotion.host.imu_stream import ImuBlock
 from fedmotion.host.released_model import LoadedModel
+from fedmotion.host.turn_watch import TurnWatch
 from fedmotion.models.family import Family, decide, family
+from fedmotion.models.mounting import AS_PICTURED, Mounting
 from fedmotion.models.windows import Window, WindowStream
 
 
@@ -29,10 +32,16 @@ class Recognition:
 class Recogniser:
     """Recognises the gestures of one stream; without a model it recognises nothing.
 
-    Movement that the model takes for `other` gives no decision and is counted in `n_by_activity`.
+    Movement that the model takes for `other` gives no decision and is counted in `n_by_activity`. `turn` is
+    how the board sits; `on_doubt` is told in words, when a doubt begins, that it seems to sit otherwise.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, turn: Mounting = AS_PICTURED, on_doubt: Callable[[str], object] = lambda _: None
+    ) -> None:
+        self._turn = turn
+        self._on_doubt = on_doubt
+        self._watch = TurnWatch()
         self.n_by_activity: Counter[str] = Counter()
         self._model: LoadedModel | None = None
         self._family: Family | None = None
@@ -49,6 +58,7 @@ class Recogniser:
         after = model.specification
         self._family = family(after.family)
         self._model = model
+        self._watch.expect(model.parameters)
         if (
             before is None
             or self._windows is None
@@ -78,9 +88,10 @@ class Recogniser:
         if not windows or self._model is None or self._family is None:
             return []
         specification = self._model.specification
-        probabilities = self._family.probabilities(
-            specification, self._model.parameters, np.stack([window.samples for window in windows])
-        )
+        turned = self._turn.apply(np.stack([window.samples for window in windows]))
+        probabilities = self._family.probabilities(specification, self._model.parameters, turned)
+        if doubt := self._watch.look(turned):
+            self._on_doubt(doubt)
         recognitions: list[Recognition] = []
         for window, row, index in zip(
             windows, probabilities, decide(specification, probabilities), strict=True

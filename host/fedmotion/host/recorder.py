@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fedmotion.host.imu_stream import STANDARD_GRAVITY_MPS2, ImuBlock
 from fedmotion.host.marks import Labelling
 from fedmotion.host.recording_store import Recording
+from fedmotion.models.mounting import AS_PICTURED, Mounting
 from fedmotion.models.specification import Specification
 from fedmotion.models.windows import CONTEXT_US, Window, WindowStream
 from fedmotion.protocol.identity import Placement
@@ -47,7 +48,7 @@ class Recorder:
     """Cuts the movements of one person out of a stream and labels them.
 
     `labelling` says what a movement is; see `marks`. `specification` serves to find movements, so a
-    recording remains of use to other specifications.
+    recording remains of use to other specifications. `turn` is how the board sits, kept in each recording.
     """
 
     def __init__(
@@ -57,11 +58,13 @@ class Recorder:
         *,
         person: str,
         placement: Placement,
+        turn: Mounting = AS_PICTURED,
     ) -> None:
         self.counters = RecorderCounters()
         self._labelling = labelling
         self._person = person
         self._placement = placement
+        self._turn = turn
         self._windows = WindowStream(specification)
         self._past = _Past()
         self._waiting: deque[Window] = deque()
@@ -128,6 +131,7 @@ class Recorder:
                 gyro_scale_radps=node.gyro_scale_dps * math.pi / 180,
                 t_us=t_us,
                 counts=counts,
+                turn=self._turn,
             )
         ]
 

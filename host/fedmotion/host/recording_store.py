@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from fedmotion.delivery.sqlite_store import BUSY_TIMEOUT_S, Schema, SqliteStore, StoreError
 from fedmotion.host.imu_stream import scale_vector
+from fedmotion.models.mounting import AS_PICTURED, Mounting
 from fedmotion.protocol.identity import MAX_BOARD_ID, Hand, check_label
 
 SCHEMA = Schema(
     what="the store of recordings",
     application_id=int.from_bytes(b"FMrc", "big"),
-    version=1,
+    version=2,
     script="""
     CREATE TABLE recordings (
         recording_id INTEGER PRIMARY KEY,
@@ -37,15 +38,18 @@ SCHEMA = Schema(
         gyro_scale_radps REAL NOT NULL,
         t_us BLOB NOT NULL,                    -- int64, little endian, (n,)
         counts BLOB NOT NULL,                  -- int16, little endian, (n, 6)
-        created_unix_s REAL NOT NULL
+        created_unix_s REAL NOT NULL,
+        turn BLOB                              -- see encode_turn, NULL: worn as pictured
     ) STRICT;
     CREATE INDEX recordings_by_label ON recordings (label)
     """,
+    migrations=("ALTER TABLE recordings ADD COLUMN turn BLOB",),
 )
 _COLUMNS = (
     "label, person, board_id, hand, mounting, start_us, stop_us, centre_us, "
     "accel_scale_mps2, gyro_scale_radps, t_us, counts"
 )
+_TURN_BYTES = 9 * 8 + 1
 
 
 class _Row(msgspec.Struct, frozen=True, array_like=True):
@@ -63,6 +67,7 @@ class _Row(msgspec.Struct, frozen=True, array_like=True):
     gyro_scale_radps: float
     t_us: bytes
     counts: bytes
+    turn: bytes | None
 
 
 class DamagedRecordingError(StoreError):
@@ -74,7 +79,8 @@ class Recording:
     """One labelled movement with the context around it.
 
     `t_us`, int64 (n,), and `counts`, int16 (n, 6), cover more than `start_us` to `stop_us`, so that a
-    window can be cut again for another specification.
+    window can be cut again for another specification. They are as the board measured them; `turn` is how it
+    sat when it did, and what a window cut from them is to be turned by.
     """
 
     label: str
@@ -89,6 +95,7 @@ class Recording:
     gyro_scale_radps: float
     t_us: NDArray[np.int64]
     counts: NDArray[np.int16]
+    turn: Mounting = AS_PICTURED
 
     def samples(self) -> NDArray[np.float32]:
         """Return the samples in m/s2 and rad/s, float32 (n, 6)."""
@@ -119,6 +126,8 @@ class RecordingStore(SqliteStore):
     ) -> None:
         super().__init__(path, SCHEMA, read_only=read_only, busy_timeout_s=busy_timeout_s)
         self._clock = clock
+        # Read-only, a file of version 1 is as it is: no board was turned then.
+        self._turn_column = "turn" if self.file_version() >= 2 else "NULL"
 
     def add(self, recording: Recording) -> bool:
         """Store `recording`, durable on return; False where this take is in the store already.
@@ -130,8 +139,8 @@ class RecordingStore(SqliteStore):
         """
         _check(recording)
         added = self._execute(
-            f"INSERT OR IGNORE INTO recordings (take_sha256, {_COLUMNS}, created_unix_s) "  # noqa: S608 - our own constant
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING recording_id",
+            f"INSERT OR IGNORE INTO recordings (take_sha256, {_COLUMNS}, turn, created_unix_s) "  # noqa: S608 - our own constant
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING recording_id",
             (
                 recording.take_sha256(),
                 recording.label,
@@ -146,6 +155,7 @@ class RecordingStore(SqliteStore):
                 recording.gyro_scale_radps,
                 np.ascontiguousarray(recording.t_us, dtype="<i8").tobytes(),
                 np.ascontiguousarray(recording.counts, dtype="<i2").tobytes(),
+                encode_turn(recording.turn),
                 self._clock(),
             ),
         )
@@ -155,6 +165,12 @@ class RecordingStore(SqliteStore):
         """Delete one recording; False where there is none of this id."""
         return bool(
             self._execute("DELETE FROM recordings WHERE recording_id = ? RETURNING 1", (recording_id,))
+        )
+
+    def set_turn(self, turn: Mounting) -> int:
+        """Say of every recording that the board sat so; durable on return. Return how many there are."""
+        return len(
+            self._execute("UPDATE recordings SET turn = ? RETURNING recording_id", (encode_turn(turn),))
         )
 
     def count_by_label(self) -> dict[str, int]:
@@ -175,7 +191,8 @@ class RecordingStore(SqliteStore):
             If it is not what was stored.
         """
         rows = self._execute(
-            f"SELECT take_sha256, {_COLUMNS} FROM recordings WHERE recording_id = ?",  # noqa: S608 - our own constant
+            f"SELECT take_sha256, {_COLUMNS}, {self._turn_column} FROM recordings "  # noqa: S608 - our own constants
+            "WHERE recording_id = ?",
             (recording_id,),
         )
         if not rows:
@@ -192,6 +209,21 @@ class RecordingStore(SqliteStore):
             recording = self.get(recording_id)
             if recording is not None:
                 yield recording
+
+
+def encode_turn(turn: Mounting) -> bytes | None:
+    """Return 9 float64, little endian, row by row, and 1 where mirrored or 0; nothing where as pictured."""
+    if turn.is_as_pictured:
+        return None
+    return turn.rotation.astype("<f8").tobytes() + bytes([turn.is_mirrored])
+
+
+def _decode_turn(stored: bytes | None) -> Mounting:
+    if stored is None:
+        return AS_PICTURED
+    if len(stored) != _TURN_BYTES or stored[-1] > 1:
+        raise ValueError(f"its turn has {_TURN_BYTES} bytes, the last one 0 or 1, got {len(stored)} bytes")
+    return Mounting(np.frombuffer(stored, "<f8", count=9).reshape(3, 3), bool(stored[-1]))
 
 
 def _check(recording: Recording) -> None:
@@ -234,6 +266,7 @@ def _recording(take_sha256: bytes, *row: object) -> Recording:
         gyro_scale_radps=stored.gyro_scale_radps,
         t_us=np.frombuffer(stored.t_us, dtype="<i8"),
         counts=np.frombuffer(stored.counts, dtype="<i2").reshape(-1, 6),
+        turn=_decode_turn(stored.turn),
     )
     _check(recording)
     if recording.take_sha256() != take_sha256:

@@ -10,6 +10,7 @@ from fedmotion.host.marks import always
 from fedmotion.host.recorder import Recorder
 from fedmotion.host.recording_store import Recording, RecordingStore
 from fedmotion.host.serial_port import Lost, Opened, SerialEvent
+from fedmotion.models.mounting import AS_PICTURED, Mounting
 from fedmotion.models.specification import Specification
 
 SILENCE_S = 15.0
@@ -26,6 +27,7 @@ def record_takes(
     on_take: Callable[[Recording, int], object],
     on_trouble: Callable[[str], object],
     on_open: Callable[[], object] = lambda: None,
+    turn: Mounting = AS_PICTURED,
     should_stop: Callable[[], bool] = lambda: False,
     open_port: OpenPort = open_serial_port,
     clock: Callable[[], float] = time.monotonic,
@@ -43,6 +45,8 @@ def record_takes(
         waiting goes on.
     on_open
         Told when the port opens.
+    turn
+        How the board is turned; written into each recording.
     should_stop
         Asked several times a second; ends the recording early.
 
@@ -55,7 +59,11 @@ def record_takes(
     """
     events: queue.SimpleQueue[SerialEvent] = queue.SimpleQueue()
     recorder = Recorder(
-        finding, always(label), person=configuration.person, placement=configuration.placement
+        finding,
+        always(label),
+        person=configuration.person,
+        placement=configuration.placement,
+        turn=turn,
     )
     board = BoardLine(configuration.port, configuration.baud, events.put, open_port=open_port)
     n_recorded = 0

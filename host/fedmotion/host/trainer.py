@@ -189,7 +189,7 @@ class Trainer:
                     recording.centre_us,
                 )
                 take = recording.take_sha256().hex()
-                self._cuts[recording_id] = _Cut(recording.label, take, window)
+                self._cuts[recording_id] = _Cut(recording.label, take, recording.turn.apply(window))
 
 
 def _statistics(model: LoadedModel, local: LocalWindows, disclosed: Disclosed) -> tuple[Answer, Disclosed]:

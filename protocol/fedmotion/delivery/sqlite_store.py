@@ -44,13 +44,22 @@ class StoreError(OSError):
 class Schema:
     """What makes a file one of ours; `application_id` is SQLite's mark for that in the file's header.
 
-    `script` holds statements with a semicolon between them, and none within one.
+    `script` makes the newest version, `migrations[i]` makes version i + 2 of version i + 1. Each holds
+    statements with a semicolon between them, and none within one.
     """
 
     what: str
     application_id: int
     version: int
     script: str
+    migrations: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.migrations) != self.version - 1:
+            raise ValueError(
+                f"a schema of version {self.version} has {self.version - 1} migrations, "
+                f"got {len(self.migrations)}"
+            )
 
 
 class SqliteStore:
@@ -63,7 +72,7 @@ class SqliteStore:
     path
         The file; where there is none it is made, readable to its owner only.
     read_only
-        For programs that look on while another one works.
+        For programs that look on while another one works; a file of an older version stays of that one.
     busy_timeout_s
         How long to wait for a program that holds the file.
 
@@ -144,6 +153,10 @@ class SqliteStore:
         """Return a number that changes when another program has written to the store."""
         return self._number("PRAGMA data_version")
 
+    def file_version(self) -> int:
+        """Return the version of the file's schema: the newest, unless it is an older one opened read-only."""
+        return self._number("PRAGMA user_version")
+
     def damage(self) -> list[str]:
         """Return what SQLite finds wrong with the file (`PRAGMA quick_check`), nothing where it is sound."""
         return [str(line) for (line,) in self._execute("PRAGMA quick_check") if line != "ok"]
@@ -155,6 +168,10 @@ class SqliteStore:
                 return self._connection.execute(statement, values).fetchall()
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._in_words(error) from error
+
+    def _execute_script(self, script: str) -> None:
+        for statement in script.split(";"):
+            self._execute(statement)
 
     def _number(self, statement: str) -> int:
         return int(self._execute(statement)[0][0])
@@ -190,9 +207,11 @@ class SqliteStore:
         with self.transaction():
             # Asked again: another program may have been faster.
             if self._is_new():
-                for statement in self._schema.script.split(";"):
-                    self._execute(statement)
+                self._execute_script(self._schema.script)
                 self._execute(f"PRAGMA application_id = {self._schema.application_id}")
+            else:
+                for migration in self._schema.migrations[self.file_version() - 1 :]:
+                    self._execute_script(migration)
             # A write, and not only its lock: SQLite gives the lock of a read-only file as well.
             self._execute(f"PRAGMA user_version = {self._schema.version}")
 
