@@ -21,6 +21,8 @@ class _Performance(TypedDict):
     labels: tuple[str, ...]
     counts: dict[str, int] | None
     seed: int
+    turned: str
+    is_posing: bool
 
 
 @click.command(
@@ -33,6 +35,8 @@ Examples:
   fedmotion sim-board --recordings utd.npz --labels swipe_left,swipe_right --person 3
   fedmotion sim-board --board uno --port pty             the real firmware in an emulated Arduino Uno
   fedmotion sim-board --fault unplug_sensor@5 --fault plug_sensor@8      how does the host bear it?
+  fedmotion sim-board --turned x                         worn upside down; z:-90 is a quarter turn
+  fedmotion sim-board --turned x --poses                 what `fedmotion mount` asks for
 Then, with the address that it prints:
   fedmotion record swipe_left --port ADDRESS
 """,
@@ -86,6 +90,18 @@ Then, with the address that it prints:
     "--speed", default=1.0, show_default=True, help="Times real time; 0: as fast as the reader reads."
 )
 @click.option("--seed", default=0, show_default=True, help="Which performance of this person.")
+@click.option(
+    "--turned",
+    default="",
+    metavar="AXIS[:DEGREES]",
+    help="The board is turned on its wrist about its x, y or z axis; half a turn without degrees.",
+)
+@click.option(
+    "--poses",
+    "is_posing",
+    is_flag=True,
+    help="Hold the two poses that `fedmotion mount` asks for, the first for 15 s, in place of gestures.",
+)
 @click.option("--board-id", type=int, help="The id that the board says it has; 0: none. Not an uno's.")
 @click.option("--marks", type=click.Path(path_type=Path), help="Write what is performed when, as JSON.")
 @click.option(
@@ -113,6 +129,8 @@ def command(
     gyro_full_scale_dps: int | None,
     speed: float,
     seed: int,
+    turned: str,
+    is_posing: bool,
     board_id: int | None,
     marks: Path | None,
     faults: tuple[str, ...],
@@ -126,7 +144,8 @@ def command(
         click.echo(address)
         begin = "now" if starts_at_once else "when this port is first opened"
         end = "ends" if exit_at_end else "rests for ever: start it again for more"
-        click.echo(f"person {person} performs {begin}, then {end}", err=True)
+        what = "the two poses are held" if is_posing else f"person {person} performs"
+        click.echo(f"{what} {begin}, then {end}", err=True)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -136,6 +155,8 @@ def command(
         "labels": labels,
         "counts": None if counts is None else parse_counts(counts),
         "seed": seed,
+        "turned": turned,
+        "is_posing": is_posing,
     }
     service: Service = {
         "speed": speed,

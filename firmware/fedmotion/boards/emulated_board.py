@@ -54,6 +54,8 @@ def run_uno(
     labels: Sequence[str] = (),
     counts: Mapping[str, int] | None = None,
     seed: int = 0,
+    turned: str = "",
+    is_posing: bool = False,
     eeprom: Path | None = None,
     boot_loader: Path | None = None,
     **service: Unpack[Service],
@@ -74,7 +76,15 @@ def run_uno(
         If the port, the recordings or the marks cannot be opened.
     """
     firmware = find_elf(elf) if elf is not None or boot_loader is None else None
-    script = make_script(person=person, recordings=recordings, labels=labels, counts=counts, seed=seed)
+    script = make_script(
+        person=person,
+        recordings=recordings,
+        labels=labels,
+        counts=counts,
+        seed=seed,
+        turned=turned,
+        is_posing=is_posing,
+    )
     sensor = VirtualMpu6050(script.motion, seed=seed)
     with EmulatedUno(firmware, sensor, eeprom=eeprom, boot_loader=boot_loader) as uno:
         if boot_loader is not None:

@@ -1,6 +1,7 @@
 """`fedmotion sim-board`: a performance, a virtual sensor, a node and its port, put together."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
@@ -12,6 +13,7 @@ from fedmotion.boards.script import Script, person_script, recorded_script
 from fedmotion.boards.simulated_node import TRANSMIT_BUFFER_BYTES, SimulatedNode
 from fedmotion.boards.tcp_line import TcpListener
 from fedmotion.boards.virtual_mpu6050 import VirtualMpu6050
+from fedmotion.boards.worn import parse_turned, poses_script, turn_motion
 from fedmotion.protocol.identity import BOARD_ID_UNSET, OTHER
 from fedmotion.protocol.serial_frames import Status
 
@@ -31,6 +33,8 @@ def run(
     accel_full_scale_g: int = 8,
     gyro_full_scale_dps: int = 1000,
     seed: int = 0,
+    turned: str = "",
+    is_posing: bool = False,
     board_id: int = BOARD_ID_UNSET,
     jitter_us: int = 0,
     **service: Unpack[Service],
@@ -50,6 +54,10 @@ def run(
         gestures (fewer where there are fewer).
     seed
         Which performance of this person; also of the sensor's noise.
+    turned
+        How the board is turned, as `worn.parse_turned` reads it; empty: worn as pictured.
+    is_posing
+        Hold the two poses by which `fedmotion mount` finds how it is turned, in place of gestures.
     service
         How it is served; see `Service`.
 
@@ -68,7 +76,15 @@ def run(
         raise ValueError(f"a simulated board is one of {', '.join(BOARDS)}, got {board!r}")
     if not 16 <= rate_hz <= 1000:
         raise ValueError(f"the rate is 16 to 1000 Hz, got {rate_hz}")
-    script = make_script(person=person, recordings=recordings, labels=labels, counts=counts, seed=seed)
+    script = make_script(
+        person=person,
+        recordings=recordings,
+        labels=labels,
+        counts=counts,
+        seed=seed,
+        turned=turned,
+        is_posing=is_posing,
+    )
     sensor = VirtualMpu6050(
         script.motion,
         seed=seed,
@@ -94,8 +110,27 @@ def make_script(
     labels: Sequence[str],
     counts: Mapping[str, int] | None,
     seed: int,
+    turned: str = "",
+    is_posing: bool = False,
 ) -> Script:
     """Return the performance that `run` plays, for the same arguments."""
+    by = parse_turned(turned) if turned else None
+    if is_posing:
+        if recordings is not None or labels or counts is not None:
+            raise ValueError("a board poses or performs gestures: leave recordings, labels and counts out")
+        script = poses_script()
+    else:
+        script = _performance(person, recordings, labels, counts, seed)
+    return script if by is None else replace(script, motion=turn_motion(script.motion, by))
+
+
+def _performance(
+    person: int | str,
+    recordings: Path | None,
+    labels: Sequence[str],
+    counts: Mapping[str, int] | None,
+    seed: int,
+) -> Script:
     if recordings is None:
         try:
             person_seed = int(person)
