@@ -14,7 +14,7 @@ from fedmotion.models.specification import Parameters, Specification
 from fedmotion.models.statistics import basis
 from fedmotion.protocol.messages import TrainSettings
 
-SETTINGS = TrainSettings(learning_rate=0.02, n_epochs=3, batch_size=8, seed=5)
+SETTINGS = TrainSettings(learning_rate=0.02, n_epochs=3, batch_size=24, seed=5)
 THREE = ("swipe_left", "swipe_right", "other")
 
 
