@@ -161,7 +161,7 @@ def _fill(source: LiveSource, board: LiveBoard, seconds: float) -> None:
         is_interrupted = True
 
     signal.signal(signal.SIGINT, interrupt)
-    told = ""
+    told = board.trouble
     end_s: float | None = None
     while not is_interrupted and (end_s is None or time.monotonic() < end_s):
         scene = source.scene()
@@ -171,6 +171,8 @@ def _fill(source: LiveSource, board: LiveBoard, seconds: float) -> None:
             told = scene.trouble
             click.echo(f"  {told}", err=True)
         time.sleep(_FRAME_S)
+    if not board.counters.n_samples:
+        raise click.Abort
 
 
 def _model(name: str) -> LoadedModel | None:

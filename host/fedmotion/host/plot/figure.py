@@ -175,6 +175,9 @@ class _Panel:
         self._spans = self._bands(_SPAN_COLOUR, 0.25, zorder=0.6)
         self._captions: list[Text] = []
         axes.yaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2.5, 5, 10]))
+        self._absent = axes.text(
+            0.5, 0.55, "not measured", transform=axes.transAxes, ha="center", color=_GREY, animated=True
+        )
         self._trouble = axes.text(
             0.5, 0.5, "", transform=axes.transAxes, fontsize=11, ha="center", va="center", color=_TROUBLE
         )
@@ -193,6 +196,7 @@ class _Panel:
         """Move lines (m,) x (m, 3) and bands; tells whether the value axis changed."""
         for line, values in zip(self._lines, points.T, strict=True):
             line.set_data(points_s, values)
+        self._absent.set_visible(bool(len(points)) and bool(np.isnan(points).all()))
         self._gaps.set_verts([_quad(*gap) for gap in gaps])
         self._spans.set_verts([_quad(start_s, stop_s) for _, start_s, stop_s in spans])
         if not self.is_following:
@@ -239,7 +243,7 @@ class _Panel:
 
     def moving(self) -> list[Artist]:
         """Return what is drawn anew in each frame, undermost first."""
-        texts = (text for text in (*self._captions, self._trouble) if text.get_visible())
+        texts = (text for text in (*self._captions, self._absent, self._trouble) if text.get_visible())
         return [self._gaps, self._spans, *self._lines, *texts]
 
     def _bands(self, colour: str, alpha: float, zorder: float) -> PolyCollection:

@@ -133,7 +133,8 @@ class TakeSource:
     def _draw(self) -> Scene:
         take = self._take_at(self._index)
         view = view_of(take, self.units, self._model)
-        about = ", ".join(part for part in (take.label, f"person {take.person}", take.trial) if part)
+        trial = f"trial {take.trial}" if take.trial else ""
+        about = ", ".join(part for part in (take.label, f"person {take.person}", trial) if part)
         n_gaps = int(np.count_nonzero(np.isnan(view.values).all(axis=1)))
         return Scene(
             view,

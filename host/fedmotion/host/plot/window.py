@@ -207,7 +207,8 @@ def _open_window() -> tuple[Figure, Any]:
     if plt.get_backend().lower() == "agg":
         plt.close(figure)
         display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-        raise ValueError(_no_window("there is no toolkit for it" if display else "there is no display"))
+        silent = f"there is no toolkit for it, or the display {display} does not answer"
+        raise ValueError(_no_window(silent if display else "there is no display"))
     if not isinstance(figure.canvas, FigureCanvasAgg):
         plt.close(figure)
         why = f"the backend {plt.get_backend()} of MPLBACKEND cannot copy pixels"
