@@ -14,6 +14,7 @@ from fedmotion.simulation.evaluation.homes import deal, local_windows, personal_
 from fedmotion.simulation.evaluation.measures import Spread, spread
 from fedmotion.simulation.evaluation.movements import Movements
 from fedmotion.simulation.evaluation.plan import Plan
+from fedmotion.simulation.evaluation.rejection import halves
 from fedmotion.simulation.evaluation.training import Model, decided, share
 
 WAYS: Mapping[str, Mounting] = {
@@ -31,9 +32,10 @@ N_KNOWN = (1, 2)
 
 @dataclass(frozen=True, slots=True)
 class Worn:
-    """One newcomer, seed and way to wear the board: shares decided rightly of the takes left for asking.
+    """One newcomer, seed and way to wear the board: shares of the gestures left for asking decided rightly.
 
-    `calibrated` is by how many known takes of each gesture the mounting was fitted to.
+    `calibrated` is by how many known takes of each gesture the mounting was fitted to; `other_kept` is the
+    share of the other movements that then are decided to be none, None where there are no others.
     """
 
     newcomer: str
@@ -42,13 +44,15 @@ class Worn:
     uncalibrated: float
     calibrated: Mapping[int, float]
     n_asked: int
+    other_kept: Mapping[int, float] | None
 
 
 class Turned(msgspec.Struct, frozen=True):
-    """One way to wear the board, all newcomers, over seeds."""
+    """One way to wear the board, all newcomers, over seeds; `other_kept` is None where all are gestures."""
 
     uncalibrated: Spread
     calibrated: dict[int, Spread]
+    other_kept: dict[int, Spread] | None
 
 
 def wear(movements: Movements, plan: Plan, newcomer: str, seed: int) -> list[Worn]:
@@ -67,21 +71,36 @@ def wear(movements: Movements, plan: Plan, newcomer: str, seed: int) -> list[Wor
         n_takes: personal_takes(own, msgspec.structs.replace(plan, n_personal=n_takes), seed)
         for n_takes in N_KNOWN
     }
-    asked = local_windows(own.where(~known[max(N_KNOWN)]), plan)
+    asked, others = halves(plan, local_windows(own.where(~known[max(N_KNOWN)]), plan))
     found = []
     for way, mounting in WAYS.items():
-        test = _turned(asked, mounting)
-        calibrated = {
-            n_takes: _calibrated(plan, model, _turned(local_windows(own.where(mask), plan), mounting), test)
+        fitted = {
+            n_takes: _fitted(model, _turned(local_windows(own.where(mask), plan), mounting))
             for n_takes, mask in known.items()
         }
-        uncalibrated = share(decided(plan, model, test), test.labels)
-        found.append(Worn(newcomer, seed, way, uncalibrated, calibrated, len(test.labels)))
+
+        def right(of: LocalWindows, worn: Mounting, calibrated: Mounting = AS_PICTURED) -> float:
+            test = _turned(_turned(of, worn), calibrated)
+            return share(decided(plan, model, test), test.labels)
+
+        found.append(
+            Worn(
+                newcomer,
+                seed,
+                way,
+                uncalibrated=right(asked, mounting),
+                calibrated={n_takes: right(asked, mounting, fit) for n_takes, fit in fitted.items()},
+                n_asked=len(asked.labels),
+                other_kept={n_takes: right(others, mounting, fit) for n_takes, fit in fitted.items()}
+                if len(others.labels)
+                else None,
+            )
+        )
     return found
 
 
 def turned(worn: Sequence[Worn]) -> dict[str, Turned]:
-    """Return the figures by way; each seed's are the mean over all newcomers' windows."""
+    """Return the figures by way; each seed's are the mean over all newcomers, weighted by their gestures."""
 
     def over_seeds(part: Sequence[Worn], shares: Sequence[float]) -> Spread:
         seeds = sorted({each.seed for each in part})
@@ -97,17 +116,19 @@ def turned(worn: Sequence[Worn]) -> dict[str, Turned]:
         figures[way] = Turned(
             over_seeds(part, [each.uncalibrated for each in part]),
             {n: over_seeds(part, [each.calibrated[n] for each in part]) for n in N_KNOWN},
+            {n: over_seeds(part, [each.other_kept[n] for each in part if each.other_kept]) for n in N_KNOWN}
+            if all(each.other_kept for each in part)
+            else None,
         )
     return figures
 
 
-def _calibrated(plan: Plan, model: Model, known: LocalWindows, test: LocalWindows) -> float:
+def _fitted(model: Model, known: LocalWindows) -> Mounting:
     specification, parameters = model
     scores = family(specification.family).scores
-    fit = fit_to_gestures(
+    return fit_to_gestures(
         lambda windows: scores(specification, parameters, windows), known.windows, known.labels
-    )
-    return share(decided(plan, model, _turned(test, fit.mounting)), test.labels)
+    ).mounting
 
 
 def _turned(windows: LocalWindows, mounting: Mounting) -> LocalWindows:

@@ -127,7 +127,7 @@ def _apart(plan: Plan, homes: Homes, seed: int) -> list[Answers]:
     answers = []
     for left_out, home in homes.items():
         rest = {client_id: other for client_id, other in homes.items() if client_id != left_out}
-        answers.append(_answers(_federated(plan, rest, seed), *_halves(plan, home)))
+        answers.append(_answers(_federated(plan, rest, seed), *halves(plan, home)))
     return answers
 
 
@@ -144,7 +144,7 @@ def _own_apart(plan: Plan, client_id: str, home: LocalWindows, seed: int) -> Ans
         rest = _where(home, part != index)
         if len(rest.windows) > 1 and (part == index).any():
             (model,) = alone(plan, {client_id: rest}, seed).values()
-            found.append(_answers(model, *_halves(plan, _where(home, part == index))))
+            found.append(_answers(model, *halves(plan, _where(home, part == index))))
     return Answers(
         np.concatenate([np.empty(0), *(each.right for each in found)]),
         np.concatenate([np.empty(0), *(each.wrong for each in found)]),
@@ -171,7 +171,7 @@ def _decided(model: Model, windows: LocalWindows) -> tuple[Probabilities, Decide
     return likely[np.arange(len(classes)), classes], classes
 
 
-def _halves(plan: Plan, home: LocalWindows) -> tuple[LocalWindows, LocalWindows]:
+def halves(plan: Plan, home: LocalWindows) -> tuple[LocalWindows, LocalWindows]:
     """Return a client's gestures, and its movements that are none."""
     is_other = home.labels == len(plan.gestures)
     return _where(home, ~is_other), _where(home, is_other)

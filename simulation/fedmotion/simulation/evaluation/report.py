@@ -162,18 +162,20 @@ def _false_alarms(alarms: FalseAlarms) -> list[str]:
 
 
 def _turned(ways: dict[str, Turned]) -> list[str]:
-    heads = [
-        f"{n_known} known takes of each" if n_known > 1 else "1 known take of each" for n_known in N_KNOWN
-    ]
-    return [
-        f"| the newcomer's board | as it is | calibrated with {' | with '.join(heads)} |",
-        "|---|---|" + "---|" * len(N_KNOWN),
-        *(
-            f"| {way} | {_pm(each.uncalibrated)} | "
-            f"{' | '.join(_pm(each.calibrated[n_known]) for n_known in N_KNOWN)} |"
-            for way, each in ways.items()
-        ),
-    ]
+    has_other = all(each.other_kept is not None for each in ways.values())
+    heads = ["the newcomer's board", "gestures recognised as it is"]
+    for n_known in N_KNOWN:
+        takes = f"{n_known} known take{'s' * (n_known > 1)} of each"
+        heads += [f"calibrated with {takes}"] + ["other movement stays other"] * has_other
+    rows = []
+    for way, each in ways.items():
+        cells = [way, _pm(each.uncalibrated)]
+        for n_known in N_KNOWN:
+            cells.append(_pm(each.calibrated[n_known]))
+            if each.other_kept is not None:
+                cells.append(_pm(each.other_kept[n_known]))
+        rows.append(f"| {' | '.join(cells)} |")
+    return [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *rows]
 
 
 def _pm(value: Spread) -> str:
