@@ -21,6 +21,7 @@ COMMANDS = (
     "join",
     "plot",
     "record",
+    "mount",
     "models",
     "recordings",
     "recognise",

@@ -248,6 +248,8 @@ def fit_to_gestures(
 def in_words(mounting: Mounting) -> str:
     """Return the mounting as a person would say it, to go on from "the board is "."""
     axis, degrees = turn(mounting.rotation)
+    if degrees >= 179.5 and axis[np.abs(axis).argmax()] < 0:
+        axis = -axis  # said as half a turn, which is the same either way round
     words = (
         "turned as pictured" if degrees < 0.5 else f"turned by {degrees:.0f} degrees about {axis_words(axis)}"
     )
