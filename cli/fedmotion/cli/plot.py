@@ -11,12 +11,13 @@ from pathlib import Path
 import click
 
 from fedmotion.host.board_line import BoardLine
+from fedmotion.host.mounting_file import mounting_of
 from fedmotion.host.plot.live_board import LiveBoard, OpenBoard
 from fedmotion.host.plot.scene import LiveSource, Source, TakeSource
 from fedmotion.host.plot.take_file import open_takes
 from fedmotion.host.plot.trace import Trace, units
 from fedmotion.host.plot.web_address import WebAddress, parse_address
-from fedmotion.host.profile import find_profile
+from fedmotion.host.profile import Profile, find_profile
 from fedmotion.host.released_model import LoadedModel, ReleasedModelFile
 from fedmotion.host.serial_port import SerialEvent, check_port
 from fedmotion.protocol.serial_frames import DEFAULT_BAUD
@@ -94,7 +95,8 @@ def command(
         raise click.UsageError("--web shows a board: for a recording leave it out, or --save a picture")
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
     shown_in = units(is_degrees=is_degrees)
-    model = _model(profile)
+    own = find_profile(profile)
+    model = _model(own)
     if web is None:
         _need_matplotlib()
     if saved is not None:
@@ -104,9 +106,13 @@ def command(
         _show(TakeSource(take_at, n_takes, take, shown_in, model), saved)
         return
     check_port(port)
+    turn = mounting_of(own.turn)
 
     def open_board(on_event: Callable[[SerialEvent], object]) -> LiveBoard:
-        return LiveBoard(BoardLine(port, baud, on_event), Trace(seconds, shown_in), model)
+        line = BoardLine(port, baud, on_event)
+        return LiveBoard(
+            line, Trace(seconds, shown_in), model, turn, on_doubt=lambda doubt: click.echo(doubt, err=True)
+        )
 
     if web is not None:
         _serve(parse_address(web), open_board, port)
@@ -175,9 +181,8 @@ def _fill(source: LiveSource, board: LiveBoard, seconds: float) -> None:
         raise click.Abort
 
 
-def _model(name: str) -> LoadedModel | None:
+def _model(profile: Profile) -> LoadedModel | None:
     """Return the released model of a profile, where there is one."""
-    profile = find_profile(name)
     if not profile.invitation.exists():
         return None
     return ReleasedModelFile(profile.released_model).read(profile.read_invitation().federation_id)

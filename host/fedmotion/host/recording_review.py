@@ -10,7 +10,6 @@ import numpy as np
 from fedmotion.broker.private_file import write_private
 from fedmotion.host.imu_stream import scale_vector
 from fedmotion.host.recording_store import Recording
-from fedmotion.models.recording_check import why_unusable
 from fedmotion.models.takes import Take
 
 FILE_NAME = "accepted.json"
@@ -94,6 +93,9 @@ class RecordingReview:
 
 def why_not_trained_on(recording: Recording) -> str:
     """Return why a recording by itself is not trained on, in words; nothing where it is."""
+    # Only here: the check and what it imports are 3 MB, which an agent that idles would carry for nothing.
+    from fedmotion.models.recording_check import why_unusable  # noqa: PLC0415 - see above
+
     return why_unusable(take_of(recording, "this take"))
 
 

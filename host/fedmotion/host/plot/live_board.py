@@ -12,6 +12,7 @@ from fedmotion.host.plot.trace import Span, Trace
 from fedmotion.host.recogniser import Recogniser
 from fedmotion.host.released_model import LoadedModel
 from fedmotion.host.serial_port import Lost, SerialEvent
+from fedmotion.models.mounting import AS_PICTURED, Mounting
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,22 @@ class News:
 
 
 class LiveBoard:
-    """Takes a line's events into a trace; `model`, where there is one, names the gestures."""
+    """Takes a line's events into a trace; `model`, where there is one, names the gestures.
 
-    def __init__(self, line: BoardLine, trace: Trace, model: LoadedModel | None = None) -> None:
+    `turn` is how the board sits; `on_doubt` is told in words where it seems to sit otherwise.
+    """
+
+    def __init__(
+        self,
+        line: BoardLine,
+        trace: Trace,
+        model: LoadedModel | None = None,
+        turn: Mounting = AS_PICTURED,
+        on_doubt: Callable[[str], object] = lambda _: None,
+    ) -> None:
         self.trace = trace
         self._line = line
-        self._recogniser = Recogniser()
+        self._recogniser = Recogniser(turn, on_doubt)
         if model is not None:
             self._recogniser.swap(model)
 

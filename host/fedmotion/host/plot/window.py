@@ -5,6 +5,7 @@ only what moves ("blitting", matplotlib's user guide, "Faster rendering by using
 """
 
 import os
+import signal
 import time
 from collections import deque
 from collections.abc import Callable
@@ -85,7 +86,12 @@ class PlotWindow:
         if duration_s is not None:
             self._stop_s = self._clock() + duration_s
         self._timer.start()
-        plt.show(block=True)
+        # Ctrl-C closes the window, which is all that it is to do; the library would raise after that.
+        before = signal.signal(signal.SIGINT, lambda *_: None)
+        try:
+            plt.show(block=True)
+        finally:
+            signal.signal(signal.SIGINT, before)
         self._close()
 
     def _on_timer(self) -> None:
