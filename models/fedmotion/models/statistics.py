@@ -144,7 +144,8 @@ def basis(specification: Specification, moments: Moments) -> Parameters:
     components = vectors[:, ::-1][:, :n_components].T
     largest = np.abs(components).argmax(axis=1)
     signs = np.sign(components[np.arange(n_components), largest])
-    components = components * (signs / np.sqrt(leading[0]))[:, None]
+    # In C order, as it is read from a message: in another some processors' sums differ in their last bits.
+    components = np.ascontiguousarray(components * (signs / np.sqrt(leading[0]))[:, None])
     return {"mean": moments.mean, "scale": scale, "components": components}
 
 
