@@ -5,7 +5,7 @@ from the federation's parameters. scikit-learn is imported where it trains, so t
 that only recognises do without.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ _ALPHA = 1e-3
 """L2 regularisation, chosen on training people only."""
 
 _LARGEST_MARGIN = 1e300
+
+_AT_ONCE = 4096
+"""Windows given to scikit-learn in one call: it costs 0.45 ms for each class, as stepping over 3000 does."""
 
 
 def moments(specification: Specification, windows: NDArray[np.float32]) -> Moments:
@@ -65,17 +68,17 @@ def train(
     svm = _Svm(parameters["coef"], parameters["intercept"], settings)
     random = np.random.default_rng(settings.seed)
     n_steps = 0
-    for _ in range(settings.n_epochs):
-        order = random.permutation(len(labels))
-        for first in range(0, len(order), settings.batch_size):
-            batch = order[first : first + settings.batch_size]
-            svm.step(points[batch], labels[batch], weights[batch])
-            # scikit-learn steps once a window; the pull and the offset follow once a batch.
-            step = settings.learning_rate * len(batch)
-            svm.pull(parameters, min(step * settings.proximal_mu, 1.0))
-            if gradient_offset is not None:
-                svm.shift(gradient_offset, step)
-            n_steps += len(batch)
+    if gradient_offset is not None and not any(array.any() for array in gradient_offset.values()):
+        gradient_offset = None
+    is_pulled = settings.proximal_mu > 0 or gradient_offset is not None
+    for batch in _batches(len(labels), settings, random, is_pulled=is_pulled):
+        svm.step(points[batch], labels[batch], weights[batch])
+        # scikit-learn steps once a window; the pull and the offset follow once a batch.
+        step = settings.learning_rate * len(batch)
+        svm.pull(parameters, min(step * settings.proximal_mu, 1.0))
+        if gradient_offset is not None:
+            svm.shift(gradient_offset, step)
+        n_steps += len(batch)
     trained = svm.arrays()
     if "log_temperature" in parameters:
         margins = _margins(specification, parameters, points)
@@ -85,6 +88,25 @@ def train(
     if not np.isfinite(loss):
         raise ValueError("training grew without bound: the start is too large or the learning rate too high")
     return TrainResult(trained, n_steps, {"hinge_loss": loss})
+
+
+def _batches(
+    n_windows: int, settings: TrainSettings, random: np.random.Generator, *, is_pulled: bool
+) -> Iterator[NDArray[np.int64]]:
+    """Yield the indices of the windows to step over between two pulls, each epoch in an order of its own.
+
+    Where nothing pulls, a batch means nothing to an SVM that steps once a window, and several epochs are one.
+    """
+    if not is_pulled:
+        n_at_once = max(1, _AT_ONCE // n_windows)
+        for first in range(0, settings.n_epochs, n_at_once):
+            n_epochs = min(n_at_once, settings.n_epochs - first)
+            yield np.concatenate([random.permutation(n_windows) for _ in range(n_epochs)])
+        return
+    for _ in range(settings.n_epochs):
+        order = random.permutation(n_windows)
+        for first in range(0, n_windows, settings.batch_size):
+            yield order[first : first + settings.batch_size]
 
 
 def scores(
