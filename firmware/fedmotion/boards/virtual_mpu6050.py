@@ -73,13 +73,9 @@ class VirtualMpu6050:
         imperfection: Imperfection | None = None,
         temperature_degc: float = 25.0,
     ) -> None:
-        self.motion = motion
         self.imperfection = imperfection or Imperfection()
         self.temperature_degc = temperature_degc
-        self._t_us: Floats = (motion.t_s - motion.t_s[0]) * 1e6
-        bias = np.array([*self.imperfection.accel_bias_mps2, *self.imperfection.gyro_bias_radps])
-        # One row an axis: interpolation would copy a whole column at every sample.
-        self._rows: Floats = np.ascontiguousarray((motion.axes() + bias).T)
+        self.carry(motion)
         root_hz = self.imperfection.noise * np.sqrt(self.imperfection.bandwidth_hz)
         self._noise: Floats = root_hz * np.repeat(
             [ACCEL_NOISE_MPS2_PER_ROOT_HZ, GYRO_NOISE_RADPS_PER_ROOT_HZ], 3
@@ -87,6 +83,14 @@ class VirtualMpu6050:
         self._rng = np.random.default_rng([0x6050, seed])
         self._unplugged_us: list[tuple[int, int | None]] = []
         self.set_full_scales(accel_full_scale_g, gyro_full_scale_dps)
+
+    def carry(self, motion: Motion, start_us: int = 0) -> None:
+        """Carry the sensor along `motion`, whose first instant is `start_us`, and no longer along another."""
+        self.motion = motion
+        self._t_us: Floats = (motion.t_s - motion.t_s[0]) * 1e6 + start_us
+        bias = np.array([*self.imperfection.accel_bias_mps2, *self.imperfection.gyro_bias_radps])
+        # One row an axis: interpolation would copy a whole column at every sample.
+        self._rows: Floats = np.ascontiguousarray((motion.axes() + bias).T)
 
     @property
     def end_us(self) -> int:
