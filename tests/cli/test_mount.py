@@ -50,8 +50,11 @@ def test_two_poses_say_that_a_board_is_upside_down(
     assert "about its x axis (by two-poses, 20" in capsys.readouterr().out
 
 
-def test_the_left_hand_is_mirrored(board: str, tmp_path: Path) -> None:
+def test_the_left_hand_is_mirrored_and_that_is_said(
+    board: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     mount(tmp_path / "p", "--port", board, "--hand", "left", "--no-wait", "--seconds", "1")
+    assert "taken as mirror images" in capsys.readouterr().out
     assert mounting_of(tmp_path / "p" / "turn.toml").is_mirrored
 
 

@@ -117,6 +117,11 @@ def _by_poses(
             pose = reader.read(seconds, timeout_s=timeout_s, unlike=poses[0] if poses else None)
             click.echo(f"  gravity at ({', '.join(f'{part + 0.0:.1f}' for part in pose)}) m/s2")
             poses.append(pose)
+    if hand == "left":
+        click.echo(
+            "left hand: its gestures are taken as mirror images, inward stays inward; where left is to mean left "
+            "in the room, say --hand right"
+        )
     return from_poses(poses[0], poses[1], hand)
 
 
