@@ -119,8 +119,8 @@ def _by_poses(
             poses.append(pose)
     if hand == "left":
         click.echo(
-            "left hand: its gestures are taken as mirror images, inward stays inward; where left is to mean left "
-            "in the room, say --hand right"
+            "left hand: its gestures are taken as mirror images, inward stays inward; where left is to mean "
+            "left in the room, say --hand right"
         )
     return from_poses(poses[0], poses[1], hand)
 
