@@ -284,9 +284,11 @@ def display() -> Iterator[str | None]:
     arguments = ("-displayfd", str(said), "-screen", "0", "1400x900x24", "-nolisten", "tcp")
     with subprocess.Popen(["Xvfb", *arguments], pass_fds=[said], stderr=subprocess.DEVNULL) as process:
         os.close(said)
-        with os.fdopen(number) as told:
-            yield f":{told.readline().strip()}"
-        process.terminate()
+        try:
+            with os.fdopen(number) as told:
+                yield f":{told.readline().strip()}"
+        finally:
+            process.terminate()
 
 
 @contextmanager
@@ -296,8 +298,10 @@ def started(arguments: list[str]) -> Iterator[tuple[subprocess.Popen[str], str]]
         [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
-        yield process, process.stdout.readline().strip()
-        process.terminate()
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.terminate()
 
 
 @contextmanager
