@@ -1,4 +1,4 @@
-"""Is anything lost at 1 kHz while one stream is plotted, recorded and recognised, and what does that cost?
+"""What is lost at 1 kHz while one stream is plotted, recorded and recognised, and what that costs.
 
 The board is a process of its own, on a line that does not wait: what is not read in time is lost and counted.
 
