@@ -11,7 +11,8 @@ import pytest
 from fedmotion.delivery.outbox import Outbox
 from fedmotion.delivery.sqlite_store import Schema, SqliteStore, StoreError
 from fedmotion.host.imu_stream import STANDARD_GRAVITY_MPS2
-from fedmotion.host.recording_store import SCHEMA, DamagedRecordingError, Recording, RecordingStore
+from fedmotion.host.recording_schema import SCHEMA
+from fedmotion.host.recording_store import DamagedRecordingError, Recording, RecordingStore
 from fedmotion.models.mounting import AS_PICTURED, Mounting
 from fedmotion.models.turns import about_axis
 
@@ -178,6 +179,13 @@ def test_another_store_of_ours_is_not_taken_for_one_of_recordings(tmp_path: Path
         open_store(tmp_path / "outbox.sqlite")
 
 
+def older(script: str, last_column: str) -> str:
+    """Return the script of a version whose last column that is."""
+    table, index = script.split(") STRICT")
+    before, found, after = table.partition(f"        {last_column} ")
+    return f"{before}{found}{after.split(',')[0]}) STRICT{index}"
+
+
 TURNED = Mounting(about_axis(2, 30), is_mirrored=True)
 
 
@@ -210,19 +218,13 @@ def test_recordings_of_the_first_version_are_of_a_board_worn_as_pictured(tmp_pat
         store.add(recording())
         (row,) = store._execute("SELECT * FROM recordings")
     path.unlink()
-    script = SCHEMA.script.replace("created_unix_s REAL NOT NULL,", "created_unix_s REAL NOT NULL")
-    first = Schema(
-        SCHEMA.what,
-        SCHEMA.application_id,
-        1,
-        "\n".join(line for line in script.splitlines() if not line.strip().startswith("turn BLOB")),
-    )
+    first = Schema(SCHEMA.what, SCHEMA.application_id, 1, older(SCHEMA.script, "created_unix_s"))
     with SqliteStore(path, first) as old:
-        old._execute(f"INSERT INTO recordings VALUES ({', '.join('?' * (len(row) - 1))})", row[:-1])
+        old._execute(f"INSERT INTO recordings VALUES ({', '.join('?' * 15)})", row[:15])
     with open_store(path, read_only=True) as store:
         assert [each.turn for each in store] == [AS_PICTURED]
         assert store.file_version() == 1
     with open_store(path) as store:
-        assert store.file_version() == 2
+        assert store.file_version() == 3
         store.set_turn(TURNED)
         assert [each.turn for each in store] == [TURNED]
