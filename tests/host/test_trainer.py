@@ -180,7 +180,9 @@ def test_no_statistics_after_a_deletion_even_where_another_recording_has_the_del
     fill(store, takes[20:21])
     assert store.recording_ids()[-1] == last
     declined = Trainer(store, "ada").answer(announcement("statistics", model, 2), model)
-    assert declined.declined.startswith("recordings were deleted here, or relabelled, since the last statistics")
+    assert declined.declined.startswith(
+        "recordings were deleted here, or relabelled, since the last statistics"
+    )
 
 
 def test_what_is_beyond_the_budget_is_declined_before_a_window_is_cut(

@@ -297,6 +297,8 @@ def check_recording(recording: Recording) -> None:
             f"a movement lies within its samples ({recording.t_us[0]} to {recording.t_us[-1]} us), "
             f"got {recording.start_us} to {recording.stop_us}"
         )
+    if not recording.t_us[0] <= recording.centre_us <= recording.t_us[-1]:
+        raise ValueError(f"a movement's centre lies within its samples, got {recording.centre_us} us")
 
 
 def _check_imported(recording: Recording, si: NDArray[np.float32]) -> None:
