@@ -124,11 +124,19 @@ class RecordingStore(SqliteStore):
 
     def remove(self, recording_id: int) -> bool:
         """Erase one recording for good, deleted or not; False where there is none of this id."""
+        return self.erase([recording_id]) == 1
+
+    def erase(self, recording_ids: Iterable[int]) -> int:
+        """Erase recordings for good, deleted or not, all or none; return how many there were."""
         # Zeros over its pages, and no copy of it in the log of changes.
         self._execute("PRAGMA secure_delete = ON")
-        removed = self._execute("DELETE FROM recordings WHERE recording_id = ? RETURNING 1", (recording_id,))
+        with self.transaction():
+            n_erased = sum(
+                len(self._execute("DELETE FROM recordings WHERE recording_id = ? RETURNING 1", (each,)))
+                for each in recording_ids
+            )
         self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return bool(removed)
+        return n_erased
 
     def delete(self, recording_ids: Iterable[int]) -> int:
         """Delete recordings so that `restore` gives them back, all or none; return how many were there."""
