@@ -116,7 +116,7 @@ def _check_places(picture: Path | None, json_path: Path | None) -> None:
 
 def _look(whole: RecordingCheck, takes: Iterable[Take], n_takes: int, errors: Console) -> None:
     columns = (TextColumn("looking at takes"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=errors, transient=True) as progress:
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
         for take in progress.track(takes, total=n_takes):
             whole.add(take)
 

@@ -38,7 +38,8 @@ def command(place: Path, ids: tuple[str, ...], label: str | None, person: str | 
         if not chosen:
             raise ValueError(f"{of.directory} has no recording to export")
         columns = (TextColumn("writing takes"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        errors = Console(stderr=True)
+        with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
             task = progress.add_task("", total=len(chosen))
             files = export(store, chosen, place, on_recording=lambda: progress.advance(task))
     n_bytes = sum(file.stat().st_size for file in files)

@@ -137,7 +137,8 @@ def _import(
     store: StagingStore, path: Path, options: ImportOptions, *, trusts_units: bool, is_dry: bool
 ) -> ImportReport:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    errors = Console(stderr=True)
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
         task = progress.add_task(path.name, total=1.0)
         return import_file(
             store,
@@ -153,7 +154,8 @@ def _import(
 def _tell(report: ImportReport, *, is_dry: bool) -> None:
     takes = "1 take" if report.n_takes == 1 else f"{report.n_takes} takes"
     would = "would become" if is_dry else "became"
-    click.echo(f"{report.file}: {takes} {would} {report.n_added} new recordings")
+    recordings = "1 new recording" if report.n_added == 1 else f"{report.n_added} new recordings"
+    click.echo(f"{report.file}: {takes} {would} {recordings}")
     for note in report.notes:
         click.echo(f"  {note}")
     if report.n_long:

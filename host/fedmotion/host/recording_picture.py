@@ -1,4 +1,4 @@
-"""Recordings in one picture: what a gesture's takes have in common, which are unlike, or some over each other.
+"""Recordings in one picture: what a gesture's takes have in common, which are unlike, some over others.
 
 Colours are Okabe and Ito's (2008), which people with colour-vision deficiencies can tell apart.
 """

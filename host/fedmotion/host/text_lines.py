@@ -42,12 +42,12 @@ class TextLines:
         with self.path.open("rb") as raw:
             packed = gzip.open(raw) if self.path.suffix.lower() == ".gz" else raw  # noqa: SIM115 - closed below
             with cast("IO[bytes]", packed) as file:
-                buffered = io.BufferedReader(cast("io.RawIOBase", file))
-                start = buffered.peek(4)[:4]
-                encoding = next((name for mark, name in _BYTE_ORDER_MARKS if start.startswith(mark)), "utf-8")
-                text = io.TextIOWrapper(buffered, encoding=encoding, errors="replace", newline=None)
                 number = 0
                 try:
+                    buffered = io.BufferedReader(cast("io.RawIOBase", file))
+                    start = buffered.peek(4)[:4]
+                    encoding = _encoding(start)
+                    text = io.TextIOWrapper(buffered, encoding=encoding, errors="replace", newline=None)
                     while line := text.readline(MAX_LINE):
                         number += 1
                         if len(line) == MAX_LINE:
@@ -61,3 +61,7 @@ class TextLines:
                 except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                     raise ValueError(f"{self.path.name} is damaged behind line {number}: {error}") from None
         self.n_bytes_read = self.n_bytes
+
+
+def _encoding(start: bytes) -> str:
+    return next((name for mark, name in _BYTE_ORDER_MARKS if start.startswith(mark)), "utf-8")
