@@ -22,12 +22,12 @@ from fedmotion.host.recording_files import load_recordings
 from fedmotion.models import pca_svm as model
 from fedmotion.models.calibration import calibration_error, fitted_log_temperature
 from fedmotion.models.family import decide
+from fedmotion.models.movements import centre_of_energy_us
 from fedmotion.models.parameters import initial_parameters
 from fedmotion.models.specification import Parameters, Specification, pca_svm
 from fedmotion.models.windows import window_at
 from fedmotion.protocol.identity import OTHER
 from fedmotion.protocol.messages import TrainSettings
-from fedmotion.simulation.evaluation.movements import centre_of_energy_us
 
 TASKS = {
     "2 gestures": ("swipe_left", "swipe_right"),

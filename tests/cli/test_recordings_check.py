@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from synthetic_takes import clean_set, take
 
-from fedmotion.cli import recordings
+from fedmotion.cli import recordings_check
 from fedmotion.cli.main import command
 from fedmotion.host.recording_store import Recording, RecordingStore
 from fedmotion.models.takes import Take
@@ -190,11 +190,11 @@ def test_words_in_brackets_are_shown_as_they_are(tmp_path: Path) -> None:
 def test_every_example_of_the_help_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "utd.npz").touch()
-    lines = [line.split("   ")[0] for line in (recordings.check.epilog or "").splitlines()]
+    lines = [line.split("   ")[0] for line in (recordings_check.command.epilog or "").splitlines()]
     examples = [line.split()[3:] for line in lines if line.strip().startswith("fedmotion recordings check")]
     assert len(examples) == 3
     for words in examples:
-        recordings.check.make_context("check", list(words))
+        recordings_check.command.make_context("check", list(words))
 
 
 def test_record_says_at_once_which_take_to_repeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

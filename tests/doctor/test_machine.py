@@ -13,7 +13,8 @@ from fedmotion.host import doctor_machine
 from fedmotion.host.doctor_checks import Check
 from fedmotion.host.doctor_machine import free_bytes, look_at_machine, may_use
 from fedmotion.host.profile import Profile
-from fedmotion.host.recording_store import SCHEMA, RecordingStore
+from fedmotion.host.recording_schema import SCHEMA
+from fedmotion.host.recording_store import RecordingStore
 
 MB = 10**6
 

@@ -11,7 +11,8 @@ import pytest
 from fedmotion.delivery.outbox import Outbox
 from fedmotion.delivery.sqlite_store import Schema, SqliteStore, StoreError
 from fedmotion.host.imu_stream import STANDARD_GRAVITY_MPS2
-from fedmotion.host.recording_store import SCHEMA, DamagedRecordingError, Recording, RecordingStore
+from fedmotion.host.recording_schema import SCHEMA
+from fedmotion.host.recording_store import DamagedRecordingError, Recording, RecordingStore
 from fedmotion.models.mounting import AS_PICTURED, Mounting
 from fedmotion.models.turns import about_axis
 
@@ -178,6 +179,13 @@ def test_another_store_of_ours_is_not_taken_for_one_of_recordings(tmp_path: Path
         open_store(tmp_path / "outbox.sqlite")
 
 
+def older(script: str, last_column: str) -> str:
+    """Return the script of a version whose last column that is."""
+    table, index = script.split(") STRICT")
+    before, found, after = table.partition(f"        {last_column} ")
+    return f"{before}{found}{after.split(',')[0]}) STRICT{index}"
+
+
 TURNED = Mounting(about_axis(2, 30), is_mirrored=True)
 
 
@@ -210,19 +218,151 @@ def test_recordings_of_the_first_version_are_of_a_board_worn_as_pictured(tmp_pat
         store.add(recording())
         (row,) = store._execute("SELECT * FROM recordings")
     path.unlink()
-    script = SCHEMA.script.replace("created_unix_s REAL NOT NULL,", "created_unix_s REAL NOT NULL")
-    first = Schema(
-        SCHEMA.what,
-        SCHEMA.application_id,
-        1,
-        "\n".join(line for line in script.splitlines() if not line.strip().startswith("turn BLOB")),
-    )
+    first = Schema(SCHEMA.what, SCHEMA.application_id, 1, older(SCHEMA.script, "created_unix_s"))
     with SqliteStore(path, first) as old:
-        old._execute(f"INSERT INTO recordings VALUES ({', '.join('?' * (len(row) - 1))})", row[:-1])
+        old._execute(f"INSERT INTO recordings VALUES ({', '.join('?' * 15)})", row[:15])
     with open_store(path, read_only=True) as store:
         assert [each.turn for each in store] == [AS_PICTURED]
         assert store.file_version() == 1
     with open_store(path) as store:
-        assert store.file_version() == 2
+        assert store.file_version() == 3
         store.set_turn(TURNED)
         assert [each.turn for each in store] == [TURNED]
+
+
+def imported(seed: int = 0, **changes: Any) -> Recording:
+    si = np.random.default_rng(seed).normal(size=(100, 6)).astype(np.float32)
+    unknown = {"accel_scale_mps2": 0.0, "gyro_scale_radps": 0.0, "counts": np.empty((0, 6), np.int16)}
+    return recording(**{**unknown, "si": si, "source": "utd.npz#3", **changes})
+
+
+def test_an_imported_recording_comes_back_as_float32_to_the_bit(tmp_path: Path) -> None:
+    before = imported()
+    with open_store(tmp_path / "r.sqlite") as store:
+        assert store.add(before)
+        assert not store.add(dataclasses.replace(before, label="other"))
+        assert store.add(imported(1))
+    with open_store(tmp_path / "r.sqlite") as store:
+        back, _ = store
+    assert before.si is not None
+    np.testing.assert_array_equal(back.samples(), before.si)
+    assert (back.source, len(back.counts), str(back.samples().dtype)) == ("utd.npz#3", 0, "float32")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"si": np.full((100, 6), np.nan, np.float32)}, "imported samples are finite"),
+        ({"si": np.zeros((100, 6))}, "samples float32"),
+        ({"t_us": np.zeros(100, np.int64) + 450_000}, "times of imported samples ascend"),
+        ({"counts": np.zeros((100, 6), np.int16)}, "counts or samples in SI units, got both"),
+        ({"centre_us": 2_000_000}, "a movement's centre lies within its samples"),
+    ],
+)
+def test_what_no_import_may_bring_is_not_stored(
+    tmp_path: Path, changes: dict[str, Any], sentence: str
+) -> None:
+    with open_store(tmp_path / "r.sqlite") as store:
+        with pytest.raises(ValueError, match=sentence):
+            store.add(imported(**changes))
+        assert store.count_by_label() == {}
+
+
+def test_what_is_deleted_is_out_of_sight_until_it_is_restored_as_it_was(tmp_path: Path) -> None:
+    with open_store(tmp_path / "r.sqlite") as store:
+        for seed in range(3):
+            store.add(recording(seed=seed))
+        assert store.delete([1, 3]) == 2
+        assert store.delete([3, 99]) == 0
+        assert (store.recording_ids(), store.get(3), store.count_by_label()) == ([2], None, {"swipe_left": 1})
+        assert [entry.recording_id for entry in store.entries(is_deleted=True)] == [1, 3]
+        assert store.set_turn(TURNED) == 1
+        assert store.relabel([1, 2], "right") == 1
+        # A new one gets a new id, so that both can be there.
+        store.add(recording(seed=9))
+        assert store.restore([1, 3]) == 2
+        assert [(each.label, each.turn) for each in store][::2] == [
+            ("swipe_left", AS_PICTURED),
+            ("swipe_left", AS_PICTURED),
+        ]
+        assert store.recording_ids() == [1, 2, 3, 4]
+
+
+def test_a_deleted_take_that_is_recorded_again_takes_its_place(tmp_path: Path) -> None:
+    with open_store(tmp_path / "r.sqlite") as store:
+        store.add(recording())
+        store.delete([1])
+        assert store.add(recording("right"))
+        assert store.count_by_label() == {"right": 1}
+        assert store.entries(is_deleted=True) == []
+
+
+def test_what_is_erased_leaves_no_trace_in_the_files(tmp_path: Path) -> None:
+    secret = recording(seed=5)
+    trace = secret.counts[40:60].tobytes()
+    with open_store(tmp_path / "r.sqlite") as store:
+        for seed in range(4, 8):
+            store.add(recording(seed=seed))
+        store.delete([2])
+        assert any(trace in path.read_bytes() for path in tmp_path.iterdir())
+        assert store.erase([2]) == 1
+        assert store.entries(is_deleted=True) == []
+        assert not any(trace in path.read_bytes() for path in tmp_path.iterdir())
+        assert len(list(store)) == 3
+
+
+def test_relabelling_is_all_or_none_and_keeps_the_take(tmp_path: Path) -> None:
+    with open_store(tmp_path / "r.sqlite") as store:
+        store.add(recording(seed=0))
+        store.add(recording("right", 1))
+        takes = [take for _, take in store.takes().values()]
+        with pytest.raises(ValueError, match="a label is not empty"):
+            store.relabel([1, 2], "")
+        assert store.count_by_label() == {"right": 1, "swipe_left": 1}
+        assert store.relabel([1, 2], "right") == 1
+        assert store.count_by_label() == {"right": 2}
+        assert [take for _, take in store.takes().values()] == takes
+
+
+def test_entries_say_what_there_is_without_reading_samples(tmp_path: Path) -> None:
+    with open_store(tmp_path / "r.sqlite") as store:
+        store.add(recording(turn=TURNED))
+        store.add(imported())
+        first, second = store.entries()
+    assert (first.label, first.person, first.hand, first.board_id) == ("swipe_left", "ada", "left", 2**64 - 1)
+    assert (first.n_samples, first.rate_hz, first.movement_s, first.is_turned) == (100, 100.0, 0.5, True)
+    assert (first.created_unix_s, first.deleted_unix_s) == (1_000_000.0, None)
+    assert (second.source, second.is_turned) == ("utd.npz#3", False)
+    assert first.take == recording().take_sha256().hex()
+
+
+def test_a_store_of_the_second_version_keeps_all_and_can_be_read_before(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    with open_store(path) as store:
+        store.add(recording(turn=TURNED))
+        (row,) = store._execute("SELECT * FROM recordings")
+    path.unlink()
+    second = Schema(
+        SCHEMA.what, SCHEMA.application_id, 2, older(SCHEMA.script, "turn"), SCHEMA.migrations[:1]
+    )
+    with SqliteStore(path, second) as old:
+        old._execute(f"INSERT INTO recordings VALUES ({', '.join('?' * 16)})", row[:16])
+    with open_store(path, read_only=True) as store:
+        assert ([each.turn for each in store], store.file_version()) == ([TURNED], 2)
+        assert [entry.source for entry in store.entries()] == [""]
+        assert store.entries(is_deleted=True) == []
+    with open_store(path) as store:
+        assert ([each.turn for each in store], store.file_version()) == ([TURNED], 3)
+        assert store.delete([1]) == 1
+
+
+def test_a_store_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    with open_store(path) as store:
+        store.add(recording())
+        store._execute("PRAGMA user_version = 4")
+    before = path.read_bytes()
+    for read_only in (False, True):
+        with pytest.raises(StoreError, match=r"is of version 4, this program reads up to 3: .* newer fedmot"):
+            open_store(path, read_only=read_only)
+    assert path.read_bytes() == before

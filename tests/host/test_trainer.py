@@ -180,7 +180,65 @@ def test_no_statistics_after_a_deletion_even_where_another_recording_has_the_del
     fill(store, takes[20:21])
     assert store.recording_ids()[-1] == last
     declined = Trainer(store, "ada").answer(announcement("statistics", model, 2), model)
-    assert declined.declined.startswith("recordings were deleted here since the last statistics")
+    assert declined.declined.startswith(
+        "recordings were deleted here, or relabelled, since the last statistics"
+    )
+
+
+def test_a_deletion_declines_statistics_and_its_undo_gives_the_same_again(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel
+) -> None:
+    fill(store, takes[:22])
+    trainer = Trainer(store, "ada")
+    first = trainer.answer(announcement("statistics", model), model)
+    store.delete([22])
+    declined = trainer.answer(announcement("statistics", model, 2), model)
+    assert declined.declined.startswith("recordings were deleted here")
+    store.restore([22])
+    again = trainer.answer(announcement("statistics", model, 3), model)
+    assert again.n_windows == 22
+    for name, array in first.arrays.items():
+        np.testing.assert_array_equal(again.arrays[name], array)
+
+
+def test_a_trainer_at_work_sees_what_another_program_relabelled(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel
+) -> None:
+    fill(store, takes)
+    trainer = Trainer(store, "ada")
+    before = trainer.local_windows(model.specification)
+    other = model.specification.activities.index("other")
+    assert np.count_nonzero(before.labels == other) == 8
+    with RecordingStore(store.path, clock=lambda: 0.0) as another:
+        assert another.relabel([1, 2], "other") == sum(take.label != "other" for take in takes[:2])
+        after = trainer.local_windows(model.specification)
+        of_take = dict(zip(after.takes, after.labels.tolist(), strict=True))
+        assert [of_take[take.take_sha256().hex()] for take in takes[:2]] == [other, other]
+        assert sorted(after.takes) == sorted(before.takes)
+        another.relabel([1, 2], "wave")
+    after = trainer.local_windows(model.specification)
+    assert (len(after.labels), after.n_unknown["wave"]) == (len(takes) - 2, 2)
+
+
+def test_imported_samples_give_the_windows_that_the_boards_own_counts_give(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel, tmp_path: Path
+) -> None:
+    fill(store, takes)
+    with RecordingStore(tmp_path / "imported.sqlite", clock=lambda: 0.0) as imported:
+        for take in takes:
+            imported.add(
+                dataclasses.replace(
+                    take,
+                    counts=np.empty((0, 6), np.int16),
+                    accel_scale_mps2=0.0,
+                    gyro_scale_radps=0.0,
+                    si=take.samples(),
+                )
+            )
+        windows = Trainer(imported, "ada").local_windows(model.specification)
+    own = Trainer(store, "ada").local_windows(model.specification)
+    np.testing.assert_array_equal(windows.windows, own.windows)
+    np.testing.assert_array_equal(windows.labels, own.labels)
 
 
 def test_what_is_beyond_the_budget_is_declined_before_a_window_is_cut(

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from fedmotion.cli.evaluate import command
 from fedmotion.host.profile import Profile
 from fedmotion.host.recording_store import Recording, RecordingStore
-from fedmotion.simulation.evaluation.movements import centre_of_energy_us, load_movements
+from fedmotion.models.movements import centre_of_energy_us
+from fedmotion.simulation.evaluation.movements import load_movements
 from fedmotion.simulation.evaluation.plan import Plan
 
 PLAN = Plan(gestures=())

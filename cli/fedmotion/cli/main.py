@@ -32,7 +32,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "record": ("fedmotion.cli.record", "Record takes of one gesture."),
     "mount": ("fedmotion.cli.mount", "Say how the board is turned on its wearer."),
     "models": ("fedmotion.cli.models", "List models, show and compare them, save one into a file."),
-    "recordings": ("fedmotion.cli.recordings", "Check recordings before they are trained on."),
+    "recordings": ("fedmotion.cli.recordings", "List, check, relabel, delete, import and export recordings."),
     "recognise": ("fedmotion.cli.recognise", "Print each gesture as it is recognised."),
     "ports": ("fedmotion.cli.ports", "List the boards that are connected, and what runs on them."),
     "doctor": (

@@ -114,8 +114,8 @@ def choose_statistics(present: Sequence[str], before: Sequence[str]) -> tuple[st
     known = set(before)
     if not known.issubset(names):
         raise ValueError(
-            "recordings were deleted here since the last statistics, and a second sum would show them; "
-            "the owner must join again to give statistics anew"
+            "recordings were deleted here, or relabelled, since the last statistics, and a second sum would "
+            "show them; the owner must give them back or join again to give statistics anew"
         )
     added = tuple(name for name in names if name not in known)
     return (*before, *added) if len(added) >= MIN_WINDOWS else tuple(before)

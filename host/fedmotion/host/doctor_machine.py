@@ -16,7 +16,7 @@ from shlex import quote
 
 from fedmotion.delivery import outbox
 from fedmotion.delivery.sqlite_store import Schema, SqliteStore, StoreError
-from fedmotion.host import recording_store
+from fedmotion.host import recording_schema
 from fedmotion.host.doctor_checks import Check, guarded, judged, not_checked
 from fedmotion.host.profile import Profile
 from fedmotion.host.released_model import read_model_file
@@ -81,7 +81,7 @@ def look_at_machine(
 def _look_at_files(profile: Profile, disk_free: DiskFree, wall_clock: Callable[[], float]) -> list[Check]:
     return [
         *guarded("machine", "disk", lambda: _disk(profile, disk_free)),
-        *guarded("machine", "recordings", lambda: _store(profile.recordings, recording_store.SCHEMA)),
+        *guarded("machine", "recordings", lambda: _store(profile.recordings, recording_schema.SCHEMA)),
         *guarded("machine", "outbox", lambda: _store(profile.outbox, outbox.SCHEMA)),
         *guarded("machine", "kept model", lambda: _kept_model(profile)),
         *guarded("machine", "private files", lambda: _private(profile)),
@@ -117,7 +117,7 @@ def _disk(profile: Profile, disk_free: DiskFree) -> Iterator[Check]:
 
 
 def _store(path: Path, schema: Schema) -> Iterator[Check]:
-    name = "recordings" if schema is recording_store.SCHEMA else "outbox"
+    name = "recordings" if schema is recording_schema.SCHEMA else "outbox"
     if not path.exists():
         yield from not_checked("machine", [name], "there is none yet")
         return

@@ -15,7 +15,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmotion.host.imu_stream import STANDARD_GRAVITY_MPS2
+from fedmotion.host.sample_units import unit_factor
 from fedmotion.models.takes import Take
 from fedmotion.protocol.serial_frames import AXES, N_AXES
 
@@ -24,19 +24,6 @@ MAX_TAKE_BYTES = 64 * 2**20
 
 MAX_INDEX_BYTES = 64 * 2**20
 """Of all arrays but `data`, each: offsets and names of over a hundred thousand takes."""
-
-UNIT_FACTORS = (
-    {
-        "m/s2": 1.0,
-        "m/s^2": 1.0,
-        "m/s²": 1.0,
-        "mm/s^2": 1e-3,
-        "g": STANDARD_GRAVITY_MPS2,
-        "mg": 1e-3 * STANDARD_GRAVITY_MPS2,
-    },
-    {"rad/s": 1.0, "mrad/s": 1e-3, "deg/s": np.pi / 180, "dps": np.pi / 180, "mdps": 1e-3 * np.pi / 180},
-)
-"""What one of each unit is in m/s2 (of accelerations) and rad/s (of angular rates)."""
 
 _TIMES_US = {"t_us": 1.0, "t_ms": 1e3, "t": 1e6, "t_s": 1e6}
 _KEYS = ("data", "offsets", "label", "columns")
@@ -123,11 +110,14 @@ class RecordingFile:
         )
 
 
-def load_recordings(path: Path) -> RecordingFile:
+def load_recordings(
+    path: Path, units: tuple[str, ...] | None = None, rate_hz: float | None = None
+) -> RecordingFile:
     """Return the takes of the npz file at `path`, whose samples are read when it is iterated.
 
     The arrays are those of docs/recording-files.md, of which `subject`, `trial`, `units`, `fs_hz` and any
-    axes may be missing; times are in a column `t` or `t_s` (seconds), `t_ms` or `t_us`.
+    axes may be missing; times are in a column `t` or `t_s` (seconds), `t_ms` or `t_us`. `units`, one for each
+    of the six axes, stand for what the file says of them, `rate_hz` where it says neither rate nor times.
 
     Raises
     ------
@@ -148,12 +138,14 @@ def load_recordings(path: Path) -> RecordingFile:
         # numpy's own sentence would advise to unpickle the file.
         raise ValueError(f"{name} is not an npz file of plain arrays (pickled ones are not read)") from None
     columns = _texts(index["columns"])
-    units = _texts(index["units"]) if "units" in index else [""] * len(columns)
-    if not len(columns) == len(units) == header.n_columns:
+    declared = _texts(index["units"]) if "units" in index else [""] * len(columns)
+    if not len(columns) == len(declared) == header.n_columns:
         raise ValueError(
             f"{name}: data has a column for each of columns and units, got {header.n_columns}, "
-            f"{len(columns)} and {len(units)}"
+            f"{len(columns)} and {len(declared)}"
         )
+    given = dict(zip(AXES, units, strict=True)) if units else {}
+    units_used = [given.get(column, unit) for column, unit in zip(columns, declared, strict=True)]
     labels = _texts(index["label"])
     people = _texts(index["subject"]) if "subject" in index else ["unset"] * len(labels)
     trials = _texts(index["trial"]) if "trial" in index else [""] * len(labels)
@@ -169,11 +161,11 @@ def load_recordings(path: Path) -> RecordingFile:
             f"{name}: a take has at most {MAX_TAKE_BYTES // header.row_bytes} rows of these columns, the "
             f"longest here has {longest}: cut it into takes"
         )
-    layout, unknown = _layout(columns, units)
+    layout, unknown = _layout(columns, units_used)
     present = tuple(axis for axis, column in zip(AXES, layout.axes, strict=True) if column >= 0)
     if not present:
         raise ValueError(f"{name}: data has some of {', '.join(AXES)}, its columns are {', '.join(columns)}")
-    rate_hz = _rate_hz(name, index.get("fs_hz"))
+    rate_hz = _rate_hz(name, index.get("fs_hz")) or (rate_hz if layout.time < 0 else None)
     if rate_hz is None and layout.time < 0:
         raise ValueError(
             f"{name}: say in fs_hz how many samples a second there are, or give a column of times "
@@ -186,7 +178,7 @@ def load_recordings(path: Path) -> RecordingFile:
         trials=tuple(trials),
         offsets=offsets,
         axes_present=present,
-        units=tuple(units[column] if column >= 0 else "" for column in layout.axes),
+        units=tuple(units_used[column] if column >= 0 else "" for column in layout.axes),
         unknown_units=unknown,
         rate_hz=rate_hz,
         _layout=layout,
@@ -281,9 +273,7 @@ def _layout(columns: list[str], units: list[str]) -> tuple[_Layout, tuple[str, .
     for axis, column in enumerate(positions):
         if column < 0:
             continue
-        # A remark may stand behind the unit: "mm/s^2 (int16, ...)".
-        unit = (units[column].split() or [""])[0]
-        factor = UNIT_FACTORS[axis // 3].get(unit)
+        factor = unit_factor(units[column], axis)
         if factor is None:
             unknown.append(AXES[axis])
         factors[axis] = factor or 1.0

@@ -1,9 +1,10 @@
-"""Recordings in one picture: what each gesture's takes have in common, and which are unlike the others.
+"""Recordings in one picture: what a gesture's takes have in common, which are unlike, some over others.
 
 Colours are Okabe and Ito's (2008), which people with colour-vision deficiencies can tell apart.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
 from fedmotion.models.take_distance import Likeness, likeness
 from fedmotion.models.take_signs import Signs
+from fedmotion.protocol.serial_frames import AXES
 
+OVER_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+MAX_OVER = len(OVER_COLOURS)
+FIGURE_INCHES = (12.0, 7.5)
 MAX_GESTURES = 6
 N_WORST = 2
 _MIN_TAKES = 3
@@ -25,6 +31,16 @@ _DARK = "#222222"
 _ROW_INCHES = 2.55
 _UNUSUAL = 2.0
 """Distances of twice the usual one and more are marked off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One take to draw: `t_s` (n,) from its movement's beginning on, `samples` (n, 6) in m/s2 and rad/s."""
+
+    name: str
+    t_s: NDArray[np.float64]
+    samples: NDArray[np.float32]
+    movement_s: float
 
 
 def gestures_to_draw(takes: Sequence[Signs], wanted: Sequence[str] = ()) -> list[str]:
@@ -74,6 +90,42 @@ def draw(takes: Sequence[Signs], gestures: Sequence[str], title: str) -> Figure:
 def save(takes: Sequence[Signs], gestures: Sequence[str], title: str, path: Path) -> None:
     """Write the picture to `path`, whose ending says in which format."""
     draw(takes, gestures, title).savefig(path, dpi=130)
+
+
+def draw_over(figure: Figure, takes: Sequence[Drawn], title: str, *, is_degrees: bool = False) -> None:
+    """Draw the six axes of takes over each other into `figure`, each from its movement's beginning on.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or more than MAX_OVER, beyond which colours are not told apart.
+    """
+    if not 1 <= len(takes) <= MAX_OVER:
+        raise ValueError(f"1 to {MAX_OVER} takes are told apart in one picture, got {len(takes)}")
+    figure.suptitle(title, fontsize=13, fontweight="bold", x=0.01, ha="left")
+    panels = figure.subplots(3, 2, sharex=True, sharey="col")
+    for index, axis in enumerate(AXES):
+        axes = panels[index % 3][index // 3]
+        factor = 180 / np.pi if is_degrees and index >= 3 else 1.0
+        for colour, take in zip(OVER_COLOURS, takes, strict=False):
+            axes.plot(take.t_s, take.samples[:, index] * factor, color=colour, lw=1.3, label=take.name)
+            axes.axvline(take.movement_s, color=colour, lw=0.8, ls=":")
+        axes.axvline(0, color=_GREY, lw=0.8, ls=":")
+        axes.grid(alpha=0.2)
+        axes.spines[["top", "right"]].set_visible(False)
+        unit = ("deg/s" if is_degrees else "rad/s") if index >= 3 else "m/s²"
+        axes.set_ylabel(f"{axis}, {unit}")
+    for axes in panels[2]:
+        axes.set_xlabel("seconds from the movement's beginning; dotted: where each ends")
+    lines, names = panels[0][0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
+
+
+def save_over(takes: Sequence[Drawn], title: str, path: Path, *, is_degrees: bool = False) -> None:
+    """Write the picture of `draw_over` to `path`, whose ending says in which format; raises as that does."""
+    figure = Figure(figsize=FIGURE_INCHES, layout="constrained")
+    draw_over(figure, takes, title, is_degrees=is_degrees)
+    figure.savefig(path, dpi=130)
 
 
 def check_ending(path: Path) -> None:

@@ -105,15 +105,16 @@ def take_of(recording: Recording, name: str) -> Take:
         recording.t_us <= recording.stop_us + _REST_US
     )
     scale = scale_vector(recording.accel_scale_mps2, recording.gyro_scale_radps)
-    samples = recording.counts[inside] * scale
+    # Of imported samples the sensor's range is not known.
+    full_scale = np.where(scale > 0, _LARGEST_COUNT * scale, np.nan)
     return Take(
         name=name,
         label=recording.label,
         person=recording.person,
         trial="",
         t_us=recording.t_us[inside],
-        samples=samples.astype(np.float32),
+        samples=recording.samples()[inside],
         declared_rate_hz=None,
         has_stamps=True,
-        full_scale=(_LARGEST_COUNT * scale).astype(np.float32),
+        full_scale=full_scale.astype(np.float32),
     )

@@ -1,10 +1,11 @@
 """The recordings of one profile: labelled movements as the board's own counts, in SQLite on this host.
 
-This is the motion that stays at home: nothing of this store is ever sent.
+Imported ones are float32 in SI units. This is the motion that stays at home: nothing of this store is ever
+sent.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -13,61 +14,20 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fedmotion.delivery.sqlite_store import BUSY_TIMEOUT_S, Schema, SqliteStore, StoreError
+from fedmotion.delivery.sqlite_store import BUSY_TIMEOUT_S, SqliteStore, StoreError
 from fedmotion.host.imu_stream import scale_vector
+from fedmotion.host.recording_entry import Entry
+from fedmotion.host.recording_schema import (
+    ADDED_IN,
+    COLUMNS,
+    INSERTED,
+    SCHEMA,
+    Row,
+    decode_turn,
+    encode_turn,
+)
 from fedmotion.models.mounting import AS_PICTURED, Mounting
 from fedmotion.protocol.identity import MAX_BOARD_ID, Hand, check_label
-
-SCHEMA = Schema(
-    what="the store of recordings",
-    application_id=int.from_bytes(b"FMrc", "big"),
-    version=2,
-    script="""
-    CREATE TABLE recordings (
-        recording_id INTEGER PRIMARY KEY,
-        take_sha256 BLOB NOT NULL UNIQUE,      -- of the board and the movement's counts
-        label TEXT NOT NULL,
-        person TEXT NOT NULL,
-        board_id BLOB NOT NULL,                -- u64, big endian: SQLite's integers are signed
-        hand TEXT NOT NULL,
-        mounting TEXT NOT NULL,
-        start_us INTEGER NOT NULL,             -- of the movement, in the board's time
-        stop_us INTEGER NOT NULL,
-        centre_us INTEGER NOT NULL,
-        accel_scale_mps2 REAL NOT NULL,        -- per count
-        gyro_scale_radps REAL NOT NULL,
-        t_us BLOB NOT NULL,                    -- int64, little endian, (n,)
-        counts BLOB NOT NULL,                  -- int16, little endian, (n, 6)
-        created_unix_s REAL NOT NULL,
-        turn BLOB                              -- see encode_turn, NULL: worn as pictured
-    ) STRICT;
-    CREATE INDEX recordings_by_label ON recordings (label)
-    """,
-    migrations=("ALTER TABLE recordings ADD COLUMN turn BLOB",),
-)
-_COLUMNS = (
-    "label, person, board_id, hand, mounting, start_us, stop_us, centre_us, "
-    "accel_scale_mps2, gyro_scale_radps, t_us, counts"
-)
-_TURN_BYTES = 9 * 8 + 1
-
-
-class _Row(msgspec.Struct, frozen=True, array_like=True):
-    """One row of _COLUMNS, checked when it is read."""
-
-    label: str
-    person: str
-    board_id: bytes
-    hand: Hand
-    mounting: str
-    start_us: int
-    stop_us: int
-    centre_us: int
-    accel_scale_mps2: float
-    gyro_scale_radps: float
-    t_us: bytes
-    counts: bytes
-    turn: bytes | None
 
 
 class DamagedRecordingError(StoreError):
@@ -81,6 +41,9 @@ class Recording:
     `t_us`, int64 (n,), and `counts`, int16 (n, 6), cover more than `start_us` to `stop_us`, so that a
     window can be cut again for another specification. They are as the board measured them; `turn` is how it
     sat when it did, and what a window cut from them is to be turned by.
+
+    An imported recording whose counts are not known has none, both scales 0, and `si`, float32 (n, 6), in
+    m/s2 and rad/s. `source` is the file and take that a recording came from, "" where a board made it.
     """
 
     label: str
@@ -96,17 +59,27 @@ class Recording:
     t_us: NDArray[np.int64]
     counts: NDArray[np.int16]
     turn: Mounting = AS_PICTURED
+    si: NDArray[np.float32] | None = None
+    source: str = ""
 
     def samples(self) -> NDArray[np.float32]:
         """Return the samples in m/s2 and rad/s, float32 (n, 6)."""
+        if self.si is not None:
+            return self.si
         scaled: NDArray[np.float32] = self.counts * scale_vector(self.accel_scale_mps2, self.gyro_scale_radps)
         return scaled
 
     def take_sha256(self) -> bytes:
-        """Return what names this take: the board and the movement's own counts, whatever its label."""
+        """Return what names this take: the board and the movement's own counts, whatever its label.
+
+        Of an imported recording without counts it is the movement's samples in SI units.
+        """
         is_movement = (self.t_us >= self.start_us) & (self.t_us <= self.stop_us)
         digest = hashlib.sha256(self.board_id.to_bytes(8, "big"))
-        digest.update(np.ascontiguousarray(self.counts[is_movement], dtype="<i2").tobytes())
+        if self.si is None:
+            digest.update(np.ascontiguousarray(self.counts[is_movement], dtype="<i2").tobytes())
+        else:
+            digest.update(np.ascontiguousarray(self.si[is_movement], dtype="<f4").tobytes())
         return digest.digest()
 
 
@@ -126,64 +99,118 @@ class RecordingStore(SqliteStore):
     ) -> None:
         super().__init__(path, SCHEMA, read_only=read_only, busy_timeout_s=busy_timeout_s)
         self._clock = clock
-        # Read-only, a file of version 1 is as it is: no board was turned then.
-        self._turn_column = "turn" if self.file_version() >= 2 else "NULL"
+        # Read-only, a file of an older version is as it is: what it has no column for did not exist then.
+        version = self.file_version()
+        self._column = {name: name if version >= since else "NULL" for name, since in ADDED_IN.items()}
+        self._is_present = f"{self._column['deleted_unix_s']} IS NULL"
 
     def add(self, recording: Recording) -> bool:
         """Store `recording`, durable on return; False where this take is in the store already.
+
+        One that is deleted does not count as there: it makes room for this one.
 
         Raises
         ------
         ValueError
             If label, person, hand, mounting, board, times or shapes break a rule.
         """
-        _check(recording)
-        added = self._execute(
-            f"INSERT OR IGNORE INTO recordings (take_sha256, {_COLUMNS}, turn, created_unix_s) "  # noqa: S608 - our own constant
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING recording_id",
-            (
-                recording.take_sha256(),
-                recording.label,
-                recording.person,
-                recording.board_id.to_bytes(8, "big"),
-                recording.hand,
-                recording.mounting,
-                recording.start_us,
-                recording.stop_us,
-                recording.centre_us,
-                recording.accel_scale_mps2,
-                recording.gyro_scale_radps,
-                np.ascontiguousarray(recording.t_us, dtype="<i8").tobytes(),
-                np.ascontiguousarray(recording.counts, dtype="<i2").tobytes(),
-                encode_turn(recording.turn),
-                self._clock(),
-            ),
-        )
-        return bool(added)
+        check_recording(recording)
+        with self.transaction():
+            self._execute(
+                "DELETE FROM recordings WHERE take_sha256 = ? AND deleted_unix_s IS NOT NULL",
+                (recording.take_sha256(),),
+            )
+            return self._insert("recordings", recording)
 
     def remove(self, recording_id: int) -> bool:
-        """Delete one recording; False where there is none of this id."""
-        return bool(
-            self._execute("DELETE FROM recordings WHERE recording_id = ? RETURNING 1", (recording_id,))
-        )
+        """Erase one recording for good, deleted or not; False where there is none of this id."""
+        return self.erase([recording_id]) == 1
+
+    def erase(self, recording_ids: Iterable[int]) -> int:
+        """Erase recordings for good, deleted or not, all or none; return how many there were."""
+        # Zeros over its pages, and no copy of it in the log of changes.
+        self._execute("PRAGMA secure_delete = ON")
+        with self.transaction():
+            n_erased = sum(
+                len(self._execute("DELETE FROM recordings WHERE recording_id = ? RETURNING 1", (each,)))
+                for each in recording_ids
+            )
+        self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return n_erased
+
+    def delete(self, recording_ids: Iterable[int]) -> int:
+        """Delete recordings so that `restore` gives them back, all or none; return how many were there."""
+        return self._set_deleted(recording_ids, self._clock(), "deleted_unix_s IS NULL")
+
+    def restore(self, recording_ids: Iterable[int]) -> int:
+        """Give deleted recordings back as they were, all or none; return how many there were."""
+        return self._set_deleted(recording_ids, None, "deleted_unix_s IS NOT NULL")
+
+    def relabel(self, recording_ids: Iterable[int], label: str) -> int:
+        """Give recordings another label, all or none; return how many had another one before.
+
+        Raises
+        ------
+        ValueError
+            If the label breaks a rule.
+        """
+        check_label(label)
+        with self.transaction():
+            return sum(
+                bool(
+                    self._execute(
+                        "UPDATE recordings SET label = ? WHERE recording_id = ? AND label != ? "
+                        "AND deleted_unix_s IS NULL RETURNING 1",
+                        (label, recording_id, label),
+                    )
+                )
+                for recording_id in recording_ids
+            )
 
     def set_turn(self, turn: Mounting) -> int:
         """Say of every recording that the board sat so; durable on return. Return how many there are."""
         return len(
-            self._execute("UPDATE recordings SET turn = ? RETURNING recording_id", (encode_turn(turn),))
+            self._execute(
+                f"UPDATE recordings SET turn = ? WHERE {self._is_present} RETURNING recording_id",  # noqa: S608 - our own constants
+                (encode_turn(turn),),
+            )
         )
+
+    def entries(self, *, is_deleted: bool = False) -> list[Entry]:
+        """Return what there is to say of all recordings without reading their samples, in their order."""
+        column = self._column
+        rows = self._execute(
+            "SELECT recording_id, take_sha256, label, person, hand, mounting, board_id, "  # noqa: S608 - likewise
+            f"{column['turn']} IS NOT NULL, coalesce({column['source']}, ''), created_unix_s, "
+            f"{column['deleted_unix_s']}, start_us, stop_us, length(t_us) / 8, substr(t_us, 1, 8), "
+            f"substr(t_us, -8) FROM recordings WHERE ({self._is_present}) != ? ORDER BY recording_id",
+            (is_deleted,),
+        )
+        return [Entry.of_row(row) for row in rows]
+
+    def takes(self) -> dict[int, tuple[str, str]]:
+        """Return each recording's label and the SHA-256 of its take, in hexadecimal."""
+        rows = self._execute(
+            f"SELECT recording_id, label, hex(take_sha256) FROM recordings WHERE {self._is_present} "  # noqa: S608 - likewise
+            "ORDER BY recording_id"
+        )
+        return {recording_id: (label, take.lower()) for recording_id, label, take in rows}
 
     def count_by_label(self) -> dict[str, int]:
         """Return how many recordings each label has, labels in order."""
-        return dict(self._execute("SELECT label, count(*) FROM recordings GROUP BY label ORDER BY label"))
+        return dict(
+            self._execute(
+                f"SELECT label, count(*) FROM recordings WHERE {self._is_present} "  # noqa: S608 - likewise
+                "GROUP BY label ORDER BY label"
+            )
+        )
 
     def recording_ids(self) -> list[int]:
         """Return the ids of all recordings, in the order of their adding."""
-        rows = self._execute("SELECT recording_id FROM recordings ORDER BY recording_id")
-        return [recording_id for (recording_id,) in rows]
+        return list(self.takes())
 
     def get(self, recording_id: int) -> Recording | None:
-        """Return one recording, or nothing where there is none of this id.
+        """Return one recording, or nothing where there is none of this id or it is deleted.
 
         Raises
         ------
@@ -191,8 +218,8 @@ class RecordingStore(SqliteStore):
             If it is not what was stored.
         """
         rows = self._execute(
-            f"SELECT take_sha256, {_COLUMNS}, {self._turn_column} FROM recordings "  # noqa: S608 - our own constants
-            "WHERE recording_id = ?",
+            f"SELECT take_sha256, {COLUMNS}, {self._column['turn']}, {self._column['samples']}, "  # noqa: S608 - likewise
+            f"{self._column['source']} FROM recordings WHERE recording_id = ? AND {self._is_present}",
             (recording_id,),
         )
         if not rows:
@@ -210,23 +237,49 @@ class RecordingStore(SqliteStore):
             if recording is not None:
                 yield recording
 
+    def _insert(self, table: str, recording: Recording) -> bool:
+        values = (
+            recording.take_sha256(),
+            recording.label,
+            recording.person,
+            recording.board_id.to_bytes(8, "big"),
+            recording.hand,
+            recording.mounting,
+            recording.start_us,
+            recording.stop_us,
+            recording.centre_us,
+            recording.accel_scale_mps2,
+            recording.gyro_scale_radps,
+            np.ascontiguousarray(recording.t_us, dtype="<i8").tobytes(),
+            np.ascontiguousarray(recording.counts, dtype="<i2").tobytes(),
+            encode_turn(recording.turn),
+            None if recording.si is None else np.ascontiguousarray(recording.si, dtype="<f4").tobytes(),
+            recording.source or None,
+            self._clock(),
+        )
+        inserted = self._execute(
+            f"INSERT OR IGNORE INTO {table} ({INSERTED}) VALUES ({', '.join('?' * len(values))}) "  # noqa: S608 - likewise
+            "RETURNING recording_id",
+            values,
+        )
+        return bool(inserted)
 
-def encode_turn(turn: Mounting) -> bytes | None:
-    """Return 9 float64, little endian, row by row, and 1 where mirrored or 0; nothing where as pictured."""
-    if turn.is_as_pictured:
-        return None
-    return turn.rotation.astype("<f8").tobytes() + bytes([turn.is_mirrored])
+    def _set_deleted(self, recording_ids: Iterable[int], when: float | None, where: str) -> int:
+        with self.transaction():
+            return sum(
+                bool(
+                    self._execute(
+                        f"UPDATE recordings SET deleted_unix_s = ? WHERE recording_id = ? AND {where} "  # noqa: S608 - likewise
+                        "RETURNING 1",
+                        (when, recording_id),
+                    )
+                )
+                for recording_id in recording_ids
+            )
 
 
-def _decode_turn(stored: bytes | None) -> Mounting:
-    if stored is None:
-        return AS_PICTURED
-    if len(stored) != _TURN_BYTES or stored[-1] > 1:
-        raise ValueError(f"its turn has {_TURN_BYTES} bytes, the last one 0 or 1, got {len(stored)} bytes")
-    return Mounting(np.frombuffer(stored, "<f8", count=9).reshape(3, 3), bool(stored[-1]))
-
-
-def _check(recording: Recording) -> None:
+def check_recording(recording: Recording) -> None:
+    """Raise ValueError, in words, where a recording breaks a rule."""
     check_label(recording.label)
     check_label(recording.person, "a person")
     check_label(recording.mounting, "a mounting")
@@ -235,24 +288,39 @@ def _check(recording: Recording) -> None:
     if not 0 <= recording.board_id <= MAX_BOARD_ID:
         raise ValueError(f"a board id is 0 to 2**64 - 1, got {recording.board_id}")
     n_samples = len(recording.t_us)
-    if recording.t_us.shape != (n_samples,) or recording.counts.shape != (n_samples, 6) or n_samples == 0:
+    values: NDArray[np.generic] = recording.counts if recording.si is None else recording.si
+    what, dtype = ("counts", np.int16) if recording.si is None else ("samples", np.float32)
+    if recording.t_us.shape != (n_samples,) or values.shape != (n_samples, 6) or n_samples == 0:
         raise ValueError(
-            "a recording has t_us (n,) and counts (n, 6), "
-            f"got {recording.t_us.shape} and {recording.counts.shape}"
+            f"a recording has t_us (n,) and {what} (n, 6), got {recording.t_us.shape} and {values.shape}"
         )
-    if recording.t_us.dtype != np.int64 or recording.counts.dtype != np.int16:
+    if recording.t_us.dtype != np.int64 or values.dtype != dtype:
         raise ValueError(
-            f"t_us is int64 and counts int16, got {recording.t_us.dtype}, {recording.counts.dtype}"
+            f"t_us is int64 and {what} {np.dtype(dtype)}, got {recording.t_us.dtype}, {values.dtype}"
         )
+    if recording.si is not None:
+        _check_imported(recording, recording.si)
     if not recording.t_us[0] <= recording.start_us < recording.stop_us <= recording.t_us[-1]:
         raise ValueError(
             f"a movement lies within its samples ({recording.t_us[0]} to {recording.t_us[-1]} us), "
             f"got {recording.start_us} to {recording.stop_us}"
         )
+    if not recording.t_us[0] <= recording.centre_us <= recording.t_us[-1]:
+        raise ValueError(f"a movement's centre lies within its samples, got {recording.centre_us} us")
+
+
+def _check_imported(recording: Recording, si: NDArray[np.float32]) -> None:
+    if len(recording.counts):
+        raise ValueError(f"a recording has counts or samples in SI units, got both ({len(recording.counts)})")
+    # A board's counts are finite and its times ascend by themselves.
+    if not np.isfinite(si).all():
+        raise ValueError("imported samples are finite, got NaN or infinity")
+    if (np.diff(recording.t_us) <= 0).any():
+        raise ValueError("the times of imported samples ascend, and these stand still or go back")
 
 
 def _recording(take_sha256: bytes, *row: object) -> Recording:
-    stored = msgspec.convert(row, type=_Row)
+    stored = msgspec.convert(row, type=Row)
     recording = Recording(
         label=stored.label,
         person=stored.person,
@@ -266,9 +334,11 @@ def _recording(take_sha256: bytes, *row: object) -> Recording:
         gyro_scale_radps=stored.gyro_scale_radps,
         t_us=np.frombuffer(stored.t_us, dtype="<i8"),
         counts=np.frombuffer(stored.counts, dtype="<i2").reshape(-1, 6),
-        turn=_decode_turn(stored.turn),
+        turn=decode_turn(stored.turn),
+        si=None if stored.samples is None else np.frombuffer(stored.samples, "<f4").reshape(-1, 6),
+        source=stored.source or "",
     )
-    _check(recording)
+    check_recording(recording)
     if recording.take_sha256() != take_sha256:
         raise ValueError("its counts are not those that its SHA-256 names")
     return recording

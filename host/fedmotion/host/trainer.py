@@ -170,9 +170,11 @@ class Trainer:
         if cut_for != self._cut_for:
             self._cuts.clear()
             self._cut_for = cut_for
-        present = self._store.recording_ids()
-        for gone in self._cuts.keys() - set(present):
-            del self._cuts[gone]
+        present = self._store.takes()
+        # Deleted or relabelled, by another program too; an id may be another take's after a deletion.
+        for recording_id, cut in list(self._cuts.items()):
+            if present.get(recording_id) != (cut.label, cut.take):
+                del self._cuts[recording_id]
         for recording_id in present:
             if recording_id in self._cuts:
                 continue

@@ -111,3 +111,16 @@ class MovementDetector:
         self._bias = [
             min(max(b + (g - b) * gain, -limit), limit) for g, b in zip(gyro, self._bias, strict=True)
         ]
+
+
+def centre_of_energy_us(t_us: NDArray[np.int64], samples: NDArray[np.float32]) -> int:
+    """Return when a recording moves most: the mean time, weighted by the length of the angular rate.
+
+    Without a gyroscope it is weighted by how far the acceleration is from its median.
+    """
+    has_gyro = bool(samples[:, 3:].any())
+    moving = samples[:, 3:] if has_gyro else samples[:, :3] - np.median(samples[:, :3], axis=0)
+    energy = np.linalg.norm(moving.astype(np.float64), axis=1)
+    if not energy.any():
+        energy += 1
+    return int(t_us[0]) + round(float(energy @ (t_us - t_us[0]) / energy.sum()))

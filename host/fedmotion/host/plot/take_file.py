@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fedmotion.host.recording_files import UNIT_FACTORS, load_recordings
+from fedmotion.host.recording_files import load_recordings
+from fedmotion.host.sample_units import UNIT_FACTORS
 from fedmotion.models.takes import Take
 from fedmotion.protocol.serial_frames import AXES, N_AXES
 

@@ -193,6 +193,14 @@ class PlotWindow:
         self._canvas.draw_idle()
 
 
+def show_still(draw: Callable[[Figure], object]) -> None:
+    """Open a window, let `draw` fill its figure, and wait until it is closed; raises as PlotWindow does."""
+    figure, _ = _open_window()
+    figure.set_layout_engine("constrained")
+    draw(figure)
+    plt.show()
+
+
 def save(source: Source, path: Path) -> None:
     """Write what `source` shows now to `path`, whose ending says in which format; needs no screen."""
     figure = Figure(figsize=(11, 6.6))

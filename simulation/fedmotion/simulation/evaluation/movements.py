@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fedmotion.host.profile import Profile
 from fedmotion.host.recording_files import RecordingFile, load_recordings
 from fedmotion.host.recording_store import RecordingStore
+from fedmotion.models.movements import centre_of_energy_us
 from fedmotion.models.specification import Specification, pca_svm
 from fedmotion.models.windows import FixedWindowStream, window_at
 from fedmotion.protocol.identity import OTHER
@@ -162,19 +163,6 @@ def load_movements(paths: Sequence[Path], plan: Plan) -> Movements:
             f"got those of {', '.join(movements.names()) or 'nobody'}"
         )
     return movements
-
-
-def centre_of_energy_us(t_us: NDArray[np.int64], samples: NDArray[np.float32]) -> int:
-    """Return when a recording moves most: the mean time, weighted by the length of the angular rate.
-
-    Without a gyroscope it is weighted by how far the acceleration is from its median.
-    """
-    has_gyro = bool(samples[:, 3:].any())
-    moving = samples[:, 3:] if has_gyro else samples[:, :3] - np.median(samples[:, :3], axis=0)
-    energy = np.linalg.norm(moving.astype(np.float64), axis=1)
-    if not energy.any():
-        energy += 1
-    return int(t_us[0]) + round(float(energy @ (t_us - t_us[0]) / energy.sum()))
 
 
 def _windows(specification: Specification, stretch: _Stretch, cut: Cut) -> NDArray[np.float32]:
