@@ -57,6 +57,8 @@ for kill in range(25):
             assert store.add(recording(number, rng.randrange(200, 1500)))
             os.write(said[1], b"%d\\n" % number)
     os.close(said[1])
+    # Some die while they open the store, most while they write.
+    select.select([said[0]] if kill > 5 else [], [], [], 20 if kill > 5 else 0.01)
     time.sleep(rng.random() * 0.05)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -70,7 +72,7 @@ for kill in range(25):
         # At most the one that was under way is there without having been said.
         assert len(there - acknowledged) <= 1
         acknowledged = there
-print(len(acknowledged) > 25)
+print(len(acknowledged) >= 19)
 """
 
 IMPORTING = """
