@@ -71,6 +71,16 @@ class Recorder:
         self._node: Hello | None = None
         self._begins_us = 0
 
+    @property
+    def energy_radps(self) -> float:
+        """How much moves now, as the finder of movements measures it."""
+        return self._windows.energy_radps
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether a movement is under way."""
+        return self._windows.is_moving
+
     def feed(self, block: ImuBlock) -> list[Recording]:
         """Return the recordings that `block` completes: movements whose context has come too."""
         recordings: list[Recording] = []

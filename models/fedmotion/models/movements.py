@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Found by trial: nearly every gesture of simulated people and of UTD-MHAD (Chen et al. 2015) is one movement.
-_ON_RADPS = math.radians(40)
-_OFF_RADPS = math.radians(20)
+ON_RADPS = math.radians(40)
+OFF_RADPS = math.radians(20)
 _SMOOTHING_S = 0.1
 _HOLD_S = 0.4
 _MIN_S = 0.5
@@ -46,6 +46,16 @@ class MovementDetector:
         self.reset()
 
     @property
+    def energy_radps(self) -> float:
+        """How much moves now: what is compared with ON_RADPS and OFF_RADPS."""
+        return self._energy
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether a movement is under way; also in the 0.4 s of rest by which it is found to have ended."""
+        return self._start is not None
+
+    @property
     def max_length(self) -> int:
         """How many samples back from the present a movement that has just ended can have started."""
         return self._max
@@ -80,12 +90,12 @@ class MovementDetector:
     def _step(self, gyro: list[float]) -> Movement | None:
         rate = math.sqrt(sum((g - b) ** 2 for g, b in zip(gyro, self._bias, strict=True)))
         self._energy += (rate - self._energy) * self._smoothing
-        is_quiet = self._energy < _OFF_RADPS
+        is_quiet = self._energy < OFF_RADPS
         if self._start is None:
             self._follow_bias(gyro)
             if self._must_settle:
                 self._must_settle = not is_quiet
-            elif self._energy > _ON_RADPS:
+            elif self._energy > ON_RADPS:
                 self._start, self._n_quiet = self._index, 0
                 self._weight = self._moment = 0.0
         if self._start is None:

@@ -49,6 +49,16 @@ class WindowStream:
         self._samples = np.empty((0, 6), np.float32)
         self._first = 0
 
+    @property
+    def energy_radps(self) -> float:
+        """How much moves now, see `MovementDetector`."""
+        return self._detector.energy_radps
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether a movement is under way."""
+        return self._detector.is_moving
+
     def feed(self, t_us: NDArray[np.int64], samples: NDArray[np.float32]) -> list[Window]:
         """Return the windows that these samples complete.
 
