@@ -20,6 +20,7 @@ from fedmotion.delivery.retained_model import publish_retained
 from fedmotion.host.agent import Agent, AgentEvent
 from fedmotion.host.board_line import BoardLine
 from fedmotion.host.configuration import AgentConfiguration
+from fedmotion.host.guided.plan import plan_takes
 from fedmotion.host.imu_stream import ImuBlock, StreamCounters
 from fedmotion.host.marks import by_marks, read_marks
 from fedmotion.host.profile import Profile, join
@@ -163,17 +164,17 @@ def test_the_label_way_records_until_there_are_enough(tmp_path: Path, specificat
         board(tmp_path / "marks.json") as address,
         RecordingStore(tmp_path / "r.sqlite", clock=lambda: 0.0) as store,
     ):
-        n_recorded = record_takes(
+        done = record_takes(
             AgentConfiguration(port=address, person="ada"),
             store,
-            "wave",
-            4,
+            plan_takes(["wave"], 4),
             finding=specification,
             on_take=lambda take, n: seen.append((take.label, n)),
             on_trouble=pytest.fail,
         )
         assert store.count_by_label() == {"wave": 4}
-    assert n_recorded == 4
+    assert done.n_held == {"wave": 4}
+    assert done.is_complete
     assert seen == [("wave", 1), ("wave", 2), ("wave", 3), ("wave", 4)]
 
 
@@ -182,17 +183,16 @@ def test_recording_waits_for_a_port_and_says_what_is_wrong_until_it_is_told_to_s
 ) -> None:
     troubles: list[str] = []
     with RecordingStore(tmp_path / "r.sqlite", clock=lambda: 0.0) as store:
-        n_recorded = record_takes(
+        done = record_takes(
             AgentConfiguration(port="/dev/no-such-port"),
             store,
-            "wave",
-            4,
+            plan_takes(["wave"], 4),
             finding=specification,
             on_take=lambda _take, _n: None,
             on_trouble=troubles.append,
             should_stop=lambda: bool(troubles),
         )
-    assert n_recorded == 0
+    assert done.n_kept == 0
     assert "there is no port" in troubles[0]
 
 

@@ -11,6 +11,7 @@ from fedmotion.boards.kinematics import Motion
 from fedmotion.boards.simulated_node import SimulatedNode
 from fedmotion.boards.virtual_mpu6050 import VirtualMpu6050
 from fedmotion.host.configuration import AgentConfiguration
+from fedmotion.host.guided.plan import plan_takes
 from fedmotion.host.recording_store import RecordingStore
 from fedmotion.host.serial_port import Bytes, Opened, SerialEvent
 from fedmotion.host.take_recording import record_takes
@@ -68,8 +69,7 @@ def test_after_a_silence_the_reason_is_said(
         record_takes(
             AgentConfiguration(port="fake"),
             store,
-            "wave",
-            1,
+            plan_takes(["wave"], 1),
             finding=specification,
             on_take=lambda *_: pytest.fail("nothing moved"),
             on_trouble=troubles.append,

@@ -1,4 +1,4 @@
-"""The simple way: every movement becomes a recording of the label whose turn it is, until there are enough."""
+"""The simple way: every movement is a recording of the label whose turn it is, until there are enough."""
 
 import queue
 import time
@@ -19,7 +19,7 @@ SILENCE_S = 15.0
 _TICK_S = 0.25
 
 
-def record_takes(
+def record_takes(  # noqa: C901 - a loop over what may come
     configuration: AgentConfiguration,
     store: RecordingStore,
     plan: TakePlan,
@@ -138,7 +138,7 @@ class _Turns:
 
 def _why_cut(event: SerialEvent, board: BoardLine, n_restarts: int) -> str:
     if isinstance(event, Lost):
-        return event.reason
+        return "the board went meanwhile"
     return "the board restarted" if board.stream.counters.n_restarts > n_restarts else "samples are missing"
 
 
