@@ -43,8 +43,9 @@ DOORS = {
     "sqlite3": {"fedmotion.delivery.sqlite_store"},
     **{
         posix_only: {"fedmotion.boards.posix_terminal"}
-        for posix_only in ("pty", "termios", "fcntl", "tty", "resource", "pwd", "grp")
+        for posix_only in ("pty", "fcntl", "resource", "pwd", "grp")
     },
+    **{each: {"fedmotion.boards.posix_terminal", "fedmotion.cli.keyboard"} for each in ("termios", "tty")},
 }
 AGGREGATOR_MAY_IMPORT = {
     "fedmotion.models.specification",
@@ -96,7 +97,7 @@ TRESPASSES = {
         "import sqlite3",
         "fedmotion.aggregator.intake -> sqlite3",
     ),
-    "what only POSIX has is imported in boards.posix_terminal alone": (
+    "what only POSIX has is imported in boards.posix_terminal and cli.keyboard alone": (
         "fedmotion.boards.tcp_line",
         "import fcntl",
         "fedmotion.boards.tcp_line -> fcntl",

@@ -12,6 +12,7 @@ from synthetic_takes import clean_set, take
 
 from fedmotion.cli import recordings
 from fedmotion.cli.main import command
+from fedmotion.host.guided.plan import TakePlan
 from fedmotion.host.recording_store import Recording, RecordingStore
 from fedmotion.models.takes import Take
 
@@ -198,11 +199,20 @@ def test_every_example_of_the_help_is_understood(tmp_path: Path, monkeypatch: py
 
 
 def test_record_says_at_once_which_take_to_repeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def record_takes(*_: object, on_take: Callable[[Recording, int], object], **__: object) -> None:
+    def record_takes(
+        _configuration: object,
+        _store: object,
+        plan: TakePlan,
+        *,
+        on_take: Callable[[Recording, int], object],
+        **__: object,
+    ) -> TakePlan:
         for number, recording in enumerate(recordings_of_one(), start=1):
             on_take(recording, number)
+            plan = plan.with_one_more("swipe_left")
+        return plan
 
-    monkeypatch.setattr("fedmotion.cli.record.record_takes", record_takes)
+    monkeypatch.setattr("fedmotion.cli.record_plain.record_takes", record_takes)
     words = ["record", "swipe_left", "--takes", "4", "--port", "none", "--profile", str(tmp_path / "ada")]
     done = CliRunner().invoke(command, words)
     assert done.exit_code == 0, done.output
