@@ -118,14 +118,11 @@ class BoardFeed:
         )
 
     def poll(self, timeout_s: float) -> list[FeedEvent]:
-        """Return what came, after `timeout_s` at the latest."""
-        came: list[FeedEvent] = []
+        """Return what came next, nothing after `timeout_s` without anything."""
         try:
-            came += self._handle(self._events.get(timeout=timeout_s))
-            while not self._events.empty() and len(came) < _N_AT_ONCE:
-                came += self._handle(self._events.get_nowait())
+            came = self._handle(self._events.get(timeout=timeout_s))
         except queue.Empty:
-            pass
+            came = []
         now_s = self._clock()
         self._line.tick(now_s)
         return came + self._watch(now_s)
@@ -151,11 +148,11 @@ class BoardFeed:
         came: list[FeedEvent] = []
         self._sampled_s = now_s
         self._count(len(block.t_us), now_s)
+        if self._is_ready and block.has_gap_before:
+            came.append(Cut(self._why_cut()))
         if not self._is_ready or block.node != self._hello:
             self._is_ready, self._hello, self._told = True, block.node, ""
             came.append(Ready(block.node))
-        elif block.has_gap_before:
-            came.append(Cut(self._why_cut()))
         self._before = self._line.stream.counters
         for first in range(0, len(block.t_us), _N_AT_ONCE):
             some = slice(first, first + _N_AT_ONCE)

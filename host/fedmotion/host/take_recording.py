@@ -28,7 +28,7 @@ def record_takes(  # noqa: C901 - a loop over what may come
     on_take: Callable[[Recording, int], object],
     on_trouble: Callable[[str], object],
     on_open: Callable[[], object] = lambda: None,
-    on_label: Callable[[str], object] = lambda _: None,
+    on_label: Callable[[str, int], object] = lambda _label, _n_more: None,
     turn: Mounting = AS_PICTURED,
     identity: BoardIdentity | None = None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -49,7 +49,8 @@ def record_takes(  # noqa: C901 - a loop over what may come
     on_open
         Told when the port opens.
     on_label
-        Told whose turn it is; a movement that began before is not of that label, and not recorded.
+        Told whose turn it is and how many are wanted still; a movement that began before is of no label, and
+        not recorded.
     turn
         How the board is turned; written into each recording.
     identity
@@ -116,13 +117,13 @@ def record_takes(  # noqa: C901 - a loop over what may come
 class _Turns:
     """Whose turn it is, and since when in the board's time."""
 
-    def __init__(self, plan: TakePlan, on_label: Callable[[str], object]) -> None:
+    def __init__(self, plan: TakePlan, on_label: Callable[[str, int], object]) -> None:
         self.plan = plan
         self.last_us = 0
         self._on_label = on_label
         self._since_us: int | None = None
         if plan.label is not None:
-            on_label(plan.label)
+            on_label(plan.label, plan.n_more(plan.label))
 
     def label_of(self, start_us: int, _stop_us: int) -> str | None:
         # The board's time goes back where it restarts: then it began after whatever was said.
@@ -133,7 +134,7 @@ class _Turns:
         self.plan = self.plan.with_one_more(label)
         if self.plan.label is not None and self.plan.label != label:
             self._since_us = self.last_us
-            self._on_label(self.plan.label)
+            self._on_label(self.plan.label, self.plan.n_more(self.plan.label))
 
 
 def _why_cut(event: SerialEvent, board: BoardLine, n_restarts: int) -> str:

@@ -118,7 +118,7 @@ class ContinuousMarks:
             self._spans.append(span)
             self._spans.sort(key=lambda each: each.start_us)
         span.found = found
-        self._last = found.report
+        self._last = replace(found.report, label="")
         return self._settle()
 
     def press(self, key: str) -> list[Deed]:
@@ -165,6 +165,7 @@ class ContinuousMarks:
         span.is_done = True
         span.kept = replace(found.recording, label=label)
         self.n_kept[label] += 1
+        self._last = replace(found.report, label=label)
         if span.label:
             self.marks.append(_mark(span.kept))
         return Keep(span.kept, replace(found.report, label=label))
@@ -217,14 +218,14 @@ class ContinuousMarks:
             return "move"
         label = self._spans[-1].label
         if self._level.is_moving:
-            return f"a movement: {label}" if label else "a movement"
+            return f"moving: {label}" if label else "moving"
         return f"that was {label}" if label else "what was that?"
 
     def _hint(self) -> str:
         if self._away:
             return self._away
-        left = "is kept as other" if self._is_rest_other else "is dropped"
-        return f"press the key of what it was, now or until the next begins; without a key it {left}"
+        left = "kept as other" if self._is_rest_other else "dropped"
+        return f"press its key now, or until the next one begins; without a key it is {left}"
 
 
 def _mark(recording: Recording) -> Mark:

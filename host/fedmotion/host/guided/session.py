@@ -194,7 +194,7 @@ def keep(store: RecordingStore, recording: Recording, n_before: int) -> bool:
         return store.add(recording)
     except StoreError as error:
         length_s = (recording.stop_us - recording.start_us) / 1e6
-        safe = f"the {n_before} takes before it are safe" if n_before else "what was stored before is safe"
+        safe = f"the {n_before} of this session before it are safe" if n_before else "all before it are safe"
         raise StoreError(
             f"the take of {recording.label} ({length_s:.1f} s) is lost; {safe}: {error}"
         ) from error
