@@ -1,6 +1,7 @@
 """The terminal's keys one by one, without Enter and without their echo. POSIX only."""
 
 import codecs
+import contextlib
 import os
 import select
 import termios
@@ -56,4 +57,6 @@ class Keyboard:
         return self._decoder.decode(data).partition(_ESCAPE)[0]
 
     def _restore(self) -> None:
-        termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
+        # A terminal that is gone needs nothing back.
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)

@@ -58,7 +58,7 @@ def record_plainly(
         on_take=tell,
         on_trouble=teller.trouble,
         on_open=teller.opened,
-        on_label=lambda label: teller.turn(label, plan.n_more(label)),
+        on_label=teller.turn,
     )
     teller.end(done, n_unusable)
     return Recorded(done, sum(n_unusable.values()))

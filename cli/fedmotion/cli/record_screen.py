@@ -155,7 +155,10 @@ def _take(take: TakeReport, *, is_open: bool) -> list[RenderableType]:
     figures = f"{take.length_s:.1f} s, peak {take.peak_degps:.0f} deg/s and {take.peak_mps2:.1f} m/s²"
     what = Text(f"{'this take' if is_open else 'last take'}  ", style="default" if is_open else "dim")
     verdict = Text("  ✓ usable", style="green") if take.is_usable else Text("  ✗ unusable", style="bold red")
-    return [what + outline, Text(f"           {take.label}: {figures}", style="") + verdict]
+    return [
+        what + outline,
+        Text(f"           {f'{take.label}: ' if take.label else ''}{figures}", style="") + verdict,
+    ]
 
 
 def _key(key: str, what: str) -> Text:
