@@ -140,7 +140,7 @@ def _counts(screen: Screen) -> Table:
         table.add_row(
             Text("▸" if is_next else " ", style="bold"),
             Text(each.label, style="bold" if is_next else ""),
-            Text("━" * n_full, style="green") + Text("╌" * (20 - n_full), style="dim"),
+            Text.assemble(("━" * n_full, "green"), ("╌" * (20 - n_full), "dim")),
             Text(f"{each.n_held} of {each.n_wanted}"),
         )
     return table
@@ -152,17 +152,15 @@ def _take(take: TakeReport, *, is_open: bool) -> list[RenderableType]:
     for index, share in enumerate(take.outline):
         style = "bold cyan" if first <= index < last else "dim"
         outline.append(_BARS[round(share * (len(_BARS) - 1))], style=style)
-    figures = f"{take.length_s:.1f} s, peak {take.peak_degps:.0f} deg/s and {take.peak_mps2:.1f} m/s²"
-    what = Text(f"{'this take' if is_open else 'last take'}  ", style="default" if is_open else "dim")
-    verdict = Text("  ✓ usable", style="green") if take.is_usable else Text("  ✗ unusable", style="bold red")
-    return [
-        what + outline,
-        Text(f"           {f'{take.label}: ' if take.label else ''}{figures}", style="") + verdict,
-    ]
+    verdict = ("✓ usable", "green") if take.is_usable else ("✗ unusable", "bold red")
+    what = ("this take  ", "bold") if is_open else ("last take  ", "dim")
+    label = f"{take.label}: " if take.label else ""
+    figures = f"{label}{take.length_s:.1f} s, peak {take.peak_degps:.0f} deg/s and {take.peak_mps2:.1f} m/s²"
+    return [Text.assemble(what, outline), Text.assemble(" " * 11, figures, "  ", verdict)]
 
 
 def _key(key: str, what: str) -> Text:
-    return Text(key, style="bold reverse") + Text(f" {what}")
+    return Text.assemble((f" {key} ", "bold reverse"), f" {what}")
 
 
 class LiveView:
