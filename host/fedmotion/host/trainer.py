@@ -4,7 +4,6 @@ The recordings stay here; what an answer holds is all that leaves the house, and
 word on whether there is one.
 """
 
-import hashlib
 import logging
 from collections import Counter
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from fedmotion.host.recording_review import RecordingReview
 from fedmotion.host.recording_store import DamagedRecordingError, RecordingStore
 from fedmotion.host.released_model import LoadedModel
 from fedmotion.models.family import confusion, family
+from fedmotion.models.one_place import training_seed
 from fedmotion.models.specification import Parameters, Specification
 from fedmotion.models.statistics import MIN_WINDOWS
 from fedmotion.models.windows import window_at
@@ -63,12 +63,6 @@ class Answer:
     declined: str = ""
 
 
-def training_seed(settings_seed: int, round_id: int, client_id: str) -> int:
-    """Return a client's seed for one round, 0 to 2**32 - 1: the same again for the same three."""
-    digest = hashlib.sha256(f"{settings_seed}/{round_id}/{client_id}".encode()).digest()
-    return int.from_bytes(digest[:4], "big")
-
-
 @dataclass(frozen=True, slots=True)
 class _Cut:
     label: str
@@ -89,6 +83,8 @@ class Trainer:
         self._review = RecordingReview(store.path, client_id)
         self._cut_for: tuple[float, int] | None = None
         self._cuts: dict[int, _Cut] = {}
+        self.left_out: dict[int, str] = {}
+        """Why recordings are not among the windows that were asked for last, by their ids."""
 
     def local_windows(self, specification: Specification) -> LocalWindows:
         """Return the windows of all recordings whose label `specification` has."""
@@ -171,6 +167,7 @@ class Trainer:
             self._cuts.clear()
             self._cut_for = cut_for
         present = self._store.takes()
+        self.left_out = {}
         # Deleted or relabelled, by another program too; an id may be another take's after a deletion.
         for recording_id, cut in list(self._cuts.items()):
             if present.get(recording_id) != (cut.label, cut.take):
@@ -182,8 +179,13 @@ class Trainer:
                 recording = self._store.get(recording_id)
             except DamagedRecordingError as error:
                 _log.warning("client=%s trains without one: %s", self._client_id, error)
+                self.left_out[recording_id] = str(error)
                 continue
-            if recording is not None and self._review.is_trained_on(recording_id, recording):
+            if recording is None:
+                continue
+            if why := self._review.why_left_out(recording_id, recording):
+                self.left_out[recording_id] = why
+            else:
                 window = window_at(
                     specification,
                     recording.t_us,
