@@ -21,6 +21,7 @@ COMMANDS = (
     "join",
     "plot",
     "record",
+    "train",
     "mount",
     "models",
     "recordings",

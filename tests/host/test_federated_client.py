@@ -23,7 +23,7 @@ from fedmotion.delivery.retained_model import publish_retained
 from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.host.agent import Agent
 from fedmotion.host.configuration import AgentConfiguration
-from fedmotion.host.federated_client import AnsweredRound, Point
+from fedmotion.host.federated_client import AnsweredRound, FederatedClient, Point
 from fedmotion.host.profile import Profile, join
 from fedmotion.host.recording_store import Recording, RecordingStore
 from fedmotion.host.released_model import LoadedModel
@@ -192,6 +192,7 @@ class World:
         """End the agent as kill -9 does: no goodbye, the files as they are."""
         self.broker.kill(self.doors[-1])
         agent.store.close()
+        assert agent._outbox is not None
         agent._outbox.close()
         self._agents.remove(agent)
 
@@ -482,6 +483,7 @@ def test_a_training_that_fails_declines_and_harms_nothing(
         raise FloatingPointError("the numbers ran away")
 
     agent = full.start_agent()
+    assert isinstance(agent.client, FederatedClient)
     trainer, agent.client._answer_round = agent.client._answer_round, fail
     full.aggregator.publish_model("round", round_model)
     with caplog.at_level(logging.CRITICAL):
@@ -636,6 +638,7 @@ def test_a_late_will_of_an_earlier_session_is_answered_with_online(world: World)
     world.settle(second)
     (presence, _) = decode_message(world.broker.retained[TOPICS.presence("ada")], Presence)
     assert presence.is_online
+    assert isinstance(second.client, FederatedClient)
     assert presence.session == second.client._session
 
 
@@ -711,6 +714,7 @@ def test_an_outbox_that_another_program_holds_costs_a_round_and_not_the_agent(
 ) -> None:
     full.works_at_once = False
     agent = full.start_agent()
+    assert agent._outbox is not None
     agent._outbox._execute("PRAGMA busy_timeout = 0")
     full.aggregator.publish_model("round", round_model)
     full.aggregator.announce("train", model_sha256, 1)

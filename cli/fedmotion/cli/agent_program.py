@@ -11,6 +11,7 @@ from fedmotion.host.agent import Agent
 from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.imu_stream import StreamCounters
 from fedmotion.host.marks import by_marks, read_marks
+from fedmotion.host.own_model import in_words
 from fedmotion.host.profile import find_profile
 from fedmotion.host.recogniser import Recognition
 from fedmotion.host.recording_store import Recording
@@ -43,13 +44,17 @@ def run_agent(configuration: AgentConfiguration, *, is_json: bool) -> None:
         on_released=tell,
         on_lost=tell,
     )
-    if agent.recogniser.round_id is None and not is_json:
-        click.echo(
-            "no model yet: gestures are recognised once the federation has released its first", err=True
-        )
+    if not is_json:
+        click.echo(_what_recognises(agent.recogniser.round_id), err=True)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: agent.stop())
     agent.run()
+
+
+def _what_recognises(round_id: int | None) -> str:
+    if round_id is None:
+        return "no model yet: gestures are recognised once the federation has released its first"
+    return f"recognising by the {in_words(round_id)}"
 
 
 ToldEvent = Recognition | Recording | LoadedModel | StreamCounters
@@ -62,7 +67,7 @@ def _tell_people(event: ToldEvent) -> None:
         case Recording():
             click.echo(f"recorded {event.label}, {(event.stop_us - event.start_us) / 1e6:.1f} s")
         case LoadedModel():
-            click.echo(f"model of round {event.round_id} in use: {', '.join(event.specification.activities)}")
+            click.echo(f"{in_words(event.round_id)} in use: {', '.join(event.specification.activities)}")
         case StreamCounters():
             click.echo(f"the board is gone after {event.n_frames} frames; waiting for it", err=True)
 

@@ -27,6 +27,8 @@ from fedmotion.host.federated_client import (
 from fedmotion.host.imu_stream import ImuBlock, StreamCounters
 from fedmotion.host.marks import Labelling
 from fedmotion.host.mounting_file import mounting_of
+from fedmotion.host.no_federation import NoFederation
+from fedmotion.host.own_model import model_in_use
 from fedmotion.host.profile import Profile
 from fedmotion.host.recogniser import Recogniser, Recognition
 from fedmotion.host.recorder import Recorder
@@ -93,7 +95,8 @@ class Agent:
     Raises
     ------
     ValueError
-        If the profile has joined no federation, or its file of how the board sits is damaged.
+        If the profile has joined no federation, unless it only recognises and has a model of its own; or if
+        its file of how the board sits is damaged.
     StoreError
         If the recordings or the outbox cannot be used.
     """
@@ -117,7 +120,8 @@ class Agent:
         on_lost: Callable[[StreamCounters], object] = _ignore,
         on_point: Callable[[Point], object] = _ignore,
     ) -> None:
-        invitation = profile.read_invitation()
+        kept = model_in_use(profile)
+        invitation = _invitation(profile, configuration, has_model=kept is not None)
         turn = mounting_of(profile.turn)
         session = uuid4()
         self.queue: queue.SimpleQueue[AgentEvent] = queue.SimpleQueue()
@@ -136,29 +140,31 @@ class Agent:
         self._work = WorkThread("training")
         self._submit = submit or self._work.submit
         self.store = RecordingStore(profile.recordings, clock=wall_clock)
-        try:
-            self._outbox = Outbox(profile.outbox)
-        except StoreError:
-            self.store.close()
-            raise
-        trainer = Trainer(self.store, invitation.client_id)
-        will = offline_will(invitation, session) if configuration.takes_part else None
-        self.client = FederatedClient(
-            invitation,
-            session,
-            door=open_door(profile, invitation, self.queue.put, will),
-            outbox=self._outbox,
-            answered=AnsweredRound(profile.answered, invitation.federation_id),
-            answer_round=answer_round or trainer.answer,
-            submit=self._submit,
-            on_work_done=self.queue.put,
-            on_released=self._on_released,
-            resend_s=configuration.resend_s,
-            on_point=on_point,
-            takes_part=configuration.takes_part,
-        )
+        self._outbox: Outbox | None = None
+        self.client: FederatedClient | NoFederation = NoFederation()
+        if invitation is not None:
+            try:
+                self._outbox = Outbox(profile.outbox)
+            except StoreError:
+                self.store.close()
+                raise
+            trainer = Trainer(self.store, invitation.client_id)
+            will = offline_will(invitation, session) if configuration.takes_part else None
+            self.client = FederatedClient(
+                invitation,
+                session,
+                door=open_door(profile, invitation, self.queue.put, will),
+                outbox=self._outbox,
+                answered=AnsweredRound(profile.answered, invitation.federation_id),
+                answer_round=answer_round or trainer.answer,
+                submit=self._submit,
+                on_work_done=self.queue.put,
+                on_released=self._on_released,
+                resend_s=configuration.resend_s,
+                on_point=on_point,
+                takes_part=configuration.takes_part,
+            )
         self.recogniser = Recogniser(turn, on_doubt=lambda doubt: _log.warning("%s", doubt))
-        kept = self._released_file.read(invitation.federation_id)
         if kept is not None:
             self.recogniser.swap(kept)
         self.recorder = (
@@ -215,7 +221,8 @@ class Agent:
             self._flush()
         self.client.close()
         self._work.close()
-        self._outbox.close()
+        if self._outbox is not None:
+            self._outbox.close()
         self.store.close()
 
     def handle(self, event: AgentEvent) -> None:
@@ -295,6 +302,8 @@ class Agent:
         self._on_released_model(model)
 
     def _keep(self, model: LoadedModel) -> None:
+        if self._invitation is None:
+            return
         try:
             self._released_file.write(
                 model,
@@ -327,6 +336,18 @@ class Agent:
         except queue.Empty:
             pass
         return events
+
+
+def _invitation(profile: Profile, configuration: AgentConfiguration, *, has_model: bool) -> Invitation | None:
+    """Return the profile's invitation; none where it does without, as one that only recognises may."""
+    if configuration.takes_part or profile.invitation.exists():
+        return profile.read_invitation()
+    if not has_model:
+        raise ValueError(
+            f"the profile {profile.directory} has nothing to recognise by: `fedmotion train` makes a model "
+            "of its recordings, `fedmotion join FILE` takes a federation's"
+        )
+    return None
 
 
 def _n_line_bytes(event: AgentEvent) -> int:

@@ -48,6 +48,11 @@ class Profile:
         return self.directory / "released.safetensors"
 
     @property
+    def own_model(self) -> Path:
+        """The model that `fedmotion train` made of the recordings here, as a model file."""
+        return self.directory / "own.safetensors"
+
+    @property
     def answered(self) -> Path:
         """Which round was answered last, so that a restart does not train for it again."""
         return self.directory / "answered.json"
