@@ -156,8 +156,8 @@ def test_a_host_without_models_is_told_where_they_come_from(run: Run) -> None:
     done = run("list")
     assert (done.status, done.out) == (0, "")
     assert done.err == (
-        "no models here yet: `fedmotion train` makes one of your recordings, and an agent keeps the first that "
-        "its federation releases\n"
+        "no models here yet: `fedmotion train` makes one of your recordings, and an agent keeps the first "
+        "that its federation releases\n"
     )
 
 
