@@ -30,7 +30,7 @@ from fedmotion.host.mounting_file import mounting_of
 from fedmotion.host.no_federation import NoFederation
 from fedmotion.host.own_model import model_in_use
 from fedmotion.host.profile import Profile
-from fedmotion.host.recogniser import Recogniser, Recognition
+from fedmotion.host.recogniser import Decision, Recogniser, Recognition
 from fedmotion.host.recorder import Recorder
 from fedmotion.host.recording_store import Recording, RecordingStore
 from fedmotion.host.released_model import LoadedModel, ReleasedModelFile
@@ -89,6 +89,10 @@ class Agent:
     on_recognition, on_recording, on_released, on_lost
         Told of each gesture, each new recording, each model that recognition goes over to, and each loss
         of the board, with what its stream has seen so far.
+    on_decision
+        Told of each movement that the model decided, gesture or not, before `on_recognition` is.
+    on_tick
+        Called at least every TICK_S, and after each event.
     on_point
         Told where a round stands; see `Point`.
 
@@ -118,6 +122,8 @@ class Agent:
         on_recording: Callable[[Recording], object] = _ignore,
         on_released: Callable[[LoadedModel], object] = _ignore,
         on_lost: Callable[[StreamCounters], object] = _ignore,
+        on_decision: Callable[[Decision], object] = _ignore,
+        on_tick: Callable[[], object] = lambda: None,
         on_point: Callable[[Point], object] = _ignore,
     ) -> None:
         kept = model_in_use(profile)
@@ -133,6 +139,7 @@ class Agent:
         self._on_recording = on_recording
         self._on_released_model = on_released
         self._on_lost = on_lost
+        self._on_tick = on_tick
         self._is_stopping = False
         self._is_board_started = False
         self._takes_part = configuration.takes_part
@@ -164,7 +171,9 @@ class Agent:
                 on_point=on_point,
                 takes_part=configuration.takes_part,
             )
-        self.recogniser = Recogniser(turn, on_doubt=lambda doubt: _log.warning("%s", doubt))
+        self.recogniser = Recogniser(
+            turn, on_doubt=lambda doubt: _log.warning("%s", doubt), on_decision=on_decision
+        )
         if kept is not None:
             self.recogniser.swap(kept)
         self.recorder = (
@@ -242,6 +251,7 @@ class Agent:
         self.client.tick(now_s)
         if self.board is not None:
             self.board.tick(now_s)
+        self._on_tick()
 
     def _handle_until_stopped(self, events: list[AgentEvent]) -> None:
         for event in events:
