@@ -7,8 +7,10 @@ from pathlib import Path
 import click
 import msgspec
 
+from fedmotion.cli.correction_input import Poll, corrections
 from fedmotion.host.agent import Agent
 from fedmotion.host.configuration import AgentConfiguration
+from fedmotion.host.corrector import Corrected, NotCorrected, Told
 from fedmotion.host.imu_stream import StreamCounters
 from fedmotion.host.marks import by_marks, read_marks
 from fedmotion.host.own_model import in_words
@@ -34,6 +36,12 @@ def run_agent(configuration: AgentConfiguration, *, is_json: bool) -> None:
     if configuration.marks:
         marks = read_marks(Path(configuration.marks))
         labelling = by_marks(marks, is_other_recorded=configuration.is_other_recorded)
+    polls: list[Poll] = []
+
+    def on_tick() -> None:
+        for poll in polls:
+            poll()
+
     agent = Agent(
         find_profile(configuration.profile),
         configuration,
@@ -43,12 +51,16 @@ def run_agent(configuration: AgentConfiguration, *, is_json: bool) -> None:
         on_recording=tell,
         on_released=tell,
         on_lost=tell,
+        on_told=tell,
+        on_tick=on_tick,
     )
     if not is_json:
         click.echo(_what_recognises(agent.recogniser.round_id), err=True)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: agent.stop())
-    agent.run()
+    with corrections(agent.queue.put, agent.activities, lambda why: tell(NotCorrected(why))) as poll:
+        polls.append(poll)
+        agent.run()
 
 
 def _what_recognises(round_id: int | None) -> str:
@@ -57,7 +69,7 @@ def _what_recognises(round_id: int | None) -> str:
     return f"recognising by the {in_words(round_id)}"
 
 
-ToldEvent = Recognition | Recording | LoadedModel | StreamCounters
+ToldEvent = Recognition | Recording | LoadedModel | StreamCounters | Told
 
 
 def _tell_people(event: ToldEvent) -> None:
@@ -70,6 +82,10 @@ def _tell_people(event: ToldEvent) -> None:
             click.echo(f"{in_words(event.round_id)} in use: {', '.join(event.specification.activities)}")
         case StreamCounters():
             click.echo(f"the board is gone after {event.n_frames} frames; waiting for it", err=True)
+        case Corrected():
+            click.echo(event.sentence)
+        case NotCorrected():
+            click.echo(event.sentence, err=True)
 
 
 def _tell_scripts(event: ToldEvent) -> None:
@@ -92,4 +108,8 @@ def _tell_scripts(event: ToldEvent) -> None:
             }
         case StreamCounters():
             told = {"event": "lost", **msgspec.to_builtins(event)}
+        case Corrected():
+            told = {"event": "corrected", **msgspec.to_builtins(event)}
+        case NotCorrected():
+            told = {"event": "not corrected", **msgspec.to_builtins(event)}
     click.echo(msgspec.json.encode(told))

@@ -17,6 +17,8 @@ from fedmotion.delivery.outbox import Outbox
 from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.host.board_line import BoardLine, OpenPort, open_serial_port
 from fedmotion.host.configuration import AgentConfiguration
+from fedmotion.host.corrections import Correction
+from fedmotion.host.corrector import Corrector, Told
 from fedmotion.host.federated_client import (
     AnsweredRound,
     FederatedClient,
@@ -25,9 +27,10 @@ from fedmotion.host.federated_client import (
     offline_will,
 )
 from fedmotion.host.imu_stream import ImuBlock, StreamCounters
-from fedmotion.host.marks import Labelling
+from fedmotion.host.marks import Labelling, always
 from fedmotion.host.mounting_file import mounting_of
-from fedmotion.host.no_federation import NoFederation
+from fedmotion.host.no_federation import NoFederation, invitation_of
+from fedmotion.host.other_quota import quota_of
 from fedmotion.host.own_model import model_in_use
 from fedmotion.host.profile import Profile
 from fedmotion.host.recogniser import Decision, Recogniser, Recognition
@@ -38,6 +41,7 @@ from fedmotion.host.serial_port import Bytes, Lost, Opened, SerialEvent
 from fedmotion.host.trainer import Answer, Trainer
 from fedmotion.host.work_thread import Submit, WorkThread
 from fedmotion.models.specification import Specification
+from fedmotion.protocol.identity import OTHER
 from fedmotion.protocol.invitation import Invitation
 from fedmotion.protocol.messages import Announcement
 
@@ -54,7 +58,7 @@ class Stop:
     """Wakes the loop so that it ends; a signal handler puts it into the queue."""
 
 
-AgentEvent = SerialEvent | Event | WorkDone | Stop
+AgentEvent = SerialEvent | Event | WorkDone | Correction | Stop
 AnswerRound = Callable[[Announcement, LoadedModel], Answer]
 OpenDoor = Callable[[Profile, Invitation, Callable[[Event], None], Will | None], Door]
 
@@ -93,6 +97,8 @@ class Agent:
         Told of each movement that the model decided, gesture or not, before `on_recognition` is.
     on_tick
         Called at least every TICK_S, and after each event.
+    on_told
+        Told what became of each correction that came through `queue`.
     on_point
         Told where a round stands; see `Point`.
 
@@ -124,10 +130,11 @@ class Agent:
         on_lost: Callable[[StreamCounters], object] = _ignore,
         on_decision: Callable[[Decision], object] = _ignore,
         on_tick: Callable[[], object] = lambda: None,
+        on_told: Callable[[Told], object] = _ignore,
         on_point: Callable[[Point], object] = _ignore,
     ) -> None:
         kept = model_in_use(profile)
-        invitation = _invitation(profile, configuration, has_model=kept is not None)
+        invitation = invitation_of(profile, takes_part=configuration.takes_part, has_model=kept is not None)
         turn = mounting_of(profile.turn)
         session = uuid4()
         self.queue: queue.SimpleQueue[AgentEvent] = queue.SimpleQueue()
@@ -140,6 +147,7 @@ class Agent:
         self._on_released_model = on_released
         self._on_lost = on_lost
         self._on_tick = on_tick
+        self._on_decision = on_decision
         self._is_stopping = False
         self._is_board_started = False
         self._takes_part = configuration.takes_part
@@ -172,20 +180,23 @@ class Agent:
                 takes_part=configuration.takes_part,
             )
         self.recogniser = Recogniser(
-            turn, on_doubt=lambda doubt: _log.warning("%s", doubt), on_decision=on_decision
+            turn, on_doubt=lambda doubt: _log.warning("%s", doubt), on_decision=self._on_decided
         )
         if kept is not None:
             self.recogniser.swap(kept)
-        self.recorder = (
-            None
-            if labelling is None
-            else Recorder(
-                finding,
-                labelling,
-                person=configuration.person,
-                placement=configuration.placement,
-                turn=turn,
-            )
+
+        def make_recorder(labelling: Labelling) -> Recorder:
+            person, placement = configuration.person, configuration.placement
+            return Recorder(finding, labelling, person=person, placement=placement, turn=turn)
+
+        self.recorder = None if labelling is None else make_recorder(labelling)
+        self.corrector = Corrector(
+            self.store,
+            make_recorder(always(OTHER)),
+            activities=self.activities,
+            quota=quota_of(profile, configuration, wall_clock),
+            on_told=on_told,
+            on_collected=on_recording,
         )
         self.board = (
             BoardLine(configuration.port, configuration.baud, self.queue.put, open_port=open_port)
@@ -242,6 +253,8 @@ class Agent:
                 self._is_stopping = True
             case Opened() | Bytes() | Lost():
                 self._on_serial(event, now_s)
+            case Correction():
+                self.corrector.correct(event, now_s)
             case Connected() | Disconnected() | Refused() | Received() | WorkDone():
                 self.client.handle(event, now_s)
 
@@ -264,7 +277,17 @@ class Agent:
             self._is_board_started = True
             self.board.start()
 
+    def activities(self) -> tuple[str, ...]:
+        """Return what the model in use tells apart, nothing without one."""
+        model = self.recogniser.model
+        return () if model is None else model.specification.activities
+
+    def _on_decided(self, decision: Decision) -> None:
+        self.corrector.decide(decision, self._clock())
+        self._on_decision(decision)
+
     def _flush(self) -> None:
+        self.corrector.flush()
         if self.recorder is not None:
             self._record(self.recorder.flush())
 
@@ -288,6 +311,7 @@ class Agent:
                 recognition.round_id,
             )
             self._on_recognition(recognition)
+        self.corrector.feed(block)
         if self.recorder is not None:
             self._record(self.recorder.feed(block))
 
@@ -346,18 +370,6 @@ class Agent:
         except queue.Empty:
             pass
         return events
-
-
-def _invitation(profile: Profile, configuration: AgentConfiguration, *, has_model: bool) -> Invitation | None:
-    """Return the profile's invitation; none where it does without, as one that only recognises may."""
-    if configuration.takes_part or profile.invitation.exists():
-        return profile.read_invitation()
-    if not has_model:
-        raise ValueError(
-            f"the profile {profile.directory} has nothing to recognise by: `fedmotion train` makes a model "
-            "of its recordings, `fedmotion join FILE` takes a federation's"
-        )
-    return None
 
 
 def _n_line_bytes(event: AgentEvent) -> int:

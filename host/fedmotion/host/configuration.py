@@ -42,6 +42,21 @@ class AgentConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     is_other_recorded: Annotated[
         bool, msgspec.Meta(description="record movements outside every mark as `other`")
     ] = False
+    is_other_collected: Annotated[
+        bool,
+        msgspec.Meta(
+            description="record by itself as `other`, within a quota, movement that the model surely takes "
+            "for no gesture"
+        ),
+    ] = False
+    other_quota: Annotated[
+        int,
+        msgspec.Meta(description="how many movements a day are recorded by that at most", ge=0, le=10_000),
+    ] = 20
+    other_share: Annotated[
+        float,
+        msgspec.Meta(description="the share of all takes that `other` has by that at most", ge=0, le=1),
+    ] = 0.5
     takes_part: Annotated[
         bool, msgspec.Meta(description="answer rounds; where false the agent only recognises")
     ] = True

@@ -58,6 +58,11 @@ class Profile:
         return self.directory / "answered.json"
 
     @property
+    def collected(self) -> Path:
+        """How many movements were collected as `other` today."""
+        return self.directory / "collected.json"
+
+    @property
     def disclosed(self) -> Path:
         """Which lineage this client answers for, and what it has told of its recordings."""
         return self.directory / FILE_NAME
