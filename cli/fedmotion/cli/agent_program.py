@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from fedmotion.cli.correction_input import Poll, corrections
+from fedmotion.cli.correction_input import Poll, corrections, corrections_by_mqtt
 from fedmotion.host.agent import Agent
 from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.corrector import Corrected, NotCorrected, Told
@@ -42,8 +42,9 @@ def run_agent(configuration: AgentConfiguration, *, is_json: bool) -> None:
         for poll in polls:
             poll()
 
+    profile = find_profile(configuration.profile)
     agent = Agent(
-        find_profile(configuration.profile),
+        profile,
         configuration,
         finding=FINDING,
         labelling=labelling,
@@ -58,8 +59,15 @@ def run_agent(configuration: AgentConfiguration, *, is_json: bool) -> None:
         click.echo(_what_recognises(agent.recogniser.round_id), err=True)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: agent.stop())
-    with corrections(agent.queue.put, agent.activities, lambda why: tell(NotCorrected(why))) as poll:
-        polls.append(poll)
+
+    def on_trouble(why: str) -> None:
+        tell(NotCorrected(why))
+
+    with (
+        corrections(agent.queue.put, agent.activities, on_trouble) as poll,
+        corrections_by_mqtt(configuration, profile, agent.queue.put, on_trouble) as poll_mqtt,
+    ):
+        polls += [poll, poll_mqtt]
         agent.run()
 
 

@@ -8,8 +8,14 @@ from contextlib import contextmanager
 
 import click
 
+from fedmotion.broker.address import parse_address
+from fedmotion.broker.door import Door, Event
+from fedmotion.broker.paho_door import PahoDoor
 from fedmotion.cli.key_dialogue import HINT, KeyDialogue
+from fedmotion.host.configuration import AgentConfiguration
+from fedmotion.host.correction_door import CorrectionDoor
 from fedmotion.host.corrections import MAX_LINE_BYTES, Correction, parse_correction
+from fedmotion.host.profile import Profile
 
 _N_BYTES = 4096
 _MAX_READS = 16
@@ -55,6 +61,30 @@ def corrections(
                     click.echo(said, err=True)
 
         yield poll
+
+
+@contextmanager
+def corrections_by_mqtt(
+    configuration: AgentConfiguration,
+    profile: Profile,
+    take: Callable[[Correction], object],
+    on_trouble: Callable[[str], object],
+) -> Iterator[Poll]:
+    """Give the function that takes corrections from the broker that the configuration names, if it does."""
+    if not configuration.corrections_broker:
+        yield lambda: None
+        return
+    address = parse_address(configuration.corrections_broker)
+    name = profile.directory.absolute().name
+
+    def open_door(on_event: Callable[[Event], None]) -> Door:
+        return PahoDoor(address, name=name, on_event=on_event)
+
+    door = CorrectionDoor(name, open_door, take=take, on_trouble=on_trouble)
+    try:
+        yield door.poll
+    finally:
+        door.close()
 
 
 class _Lines:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from fedmotion.broker.address import parse_address
 from fedmotion.host.serial_port import check_port
 from fedmotion.protocol.identity import Hand, Placement, check_label
 from fedmotion.protocol.serial_frames import DEFAULT_BAUD
@@ -42,6 +43,13 @@ class AgentConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     is_other_recorded: Annotated[
         bool, msgspec.Meta(description="record movements outside every mark as `other`")
     ] = False
+    corrections_broker: Annotated[
+        str,
+        msgspec.Meta(
+            description="mqtt[s]://[USER:PASSWORD@]HOST[:PORT] of a broker at home, not the federation's, "
+            "where corrections are taken from fedmotion/corrections/PROFILE; empty: none"
+        ),
+    ] = ""
     is_other_collected: Annotated[
         bool,
         msgspec.Meta(
@@ -83,6 +91,8 @@ class AgentConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
             raise ValueError("profile is a name or a folder, got nothing")
         if self.port:
             check_port(self.port)
+        if self.corrections_broker:
+            parse_address(self.corrections_broker)
         if self.is_other_recorded and not self.marks:
             raise ValueError("is_other_recorded needs marks: without them nothing tells other from gestures")
         return self

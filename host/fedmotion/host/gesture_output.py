@@ -35,7 +35,7 @@ class Gesture(msgspec.Struct, frozen=True):
 
 
 class GestureOutput(Protocol):
-    """One that is told of gestures, always in the thread that runs the agent; nothing here blocks or raises."""
+    """One that is told of gestures, in the thread that runs the agent; nothing here blocks or raises."""
 
     def on_model(self, model: LoadedModel) -> None:
         """Know that recognition goes over to `model`, or begins with it."""

@@ -15,7 +15,7 @@ from fedmotion.models.mounting import AS_PICTURED, Mounting
 from fedmotion.models.windows import Window, WindowStream
 
 SLICE_US = 50_000
-"""A long block is taken in slices of so much board time: `Decision.decided_us` is no more than this too late."""
+"""A long block is taken in slices of so much board time, by which `Decision.decided_us` is late at most."""
 
 
 @dataclass(frozen=True, slots=True)
