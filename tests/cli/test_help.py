@@ -22,6 +22,7 @@ COMMANDS = (
     "plot",
     "record",
     "train",
+    "benefit",
     "mount",
     "models",
     "recordings",

@@ -250,7 +250,7 @@ def test_an_invited_client_trains_from_the_rounds_model_and_sends_until_it_has_a
     header = arrived.header
     assert (header.round_id, header.round_kind, header.client_id) == (4, "train", "ada")
     assert (header.base_sha256, header.lineage_id) == (model_sha256, LINEAGE_ID)
-    assert (header.n_windows, header.n_steps, header.declined) == (28, 56, "")
+    assert (header.n_windows, header.n_steps, header.declined) == (23, 46, "")
     assert arrived.arrays["coef"].shape == (3, 8)
     assert full.points == list(ALL_POINTS)
     assert agent.client.n_pending == 0
@@ -445,7 +445,7 @@ def test_statistics_and_evaluation_are_answered_too(
     statistics, evaluation = full.aggregator.arrived
     assert set(statistics.arrays) == {"mean", "scatter"}
     assert set(evaluation.arrays) == {"confusion"}
-    assert int(evaluation.arrays["confusion"].astype(int).sum()) == 28
+    assert int(evaluation.arrays["confusion"].astype(int).sum()) == 23
 
 
 def test_a_client_without_recordings_declines_at_once(

@@ -7,8 +7,10 @@ from pathlib import Path
 import click
 import msgspec
 
+from fedmotion.cli.benefit_table import in_a_sentence
 from fedmotion.cli.correction_input import Poll, corrections, corrections_by_mqtt
 from fedmotion.host.agent import Agent
+from fedmotion.host.benefit import Benefit
 from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.corrector import Corrected, NotCorrected, Told
 from fedmotion.host.imu_stream import StreamCounters
@@ -53,6 +55,7 @@ def run_agent(configuration: AgentConfiguration, *, is_json: bool) -> None:
         on_released=tell,
         on_lost=tell,
         on_told=tell,
+        on_benefit=tell,
         on_tick=on_tick,
     )
     if not is_json:
@@ -77,7 +80,7 @@ def _what_recognises(round_id: int | None) -> str:
     return f"recognising by the {in_words(round_id)}"
 
 
-ToldEvent = Recognition | Recording | LoadedModel | StreamCounters | Told
+ToldEvent = Recognition | Recording | LoadedModel | StreamCounters | Told | Benefit
 
 
 def _tell_people(event: ToldEvent) -> None:
@@ -90,6 +93,8 @@ def _tell_people(event: ToldEvent) -> None:
             click.echo(f"{in_words(event.round_id)} in use: {', '.join(event.specification.activities)}")
         case StreamCounters():
             click.echo(f"the board is gone after {event.n_frames} frames; waiting for it", err=True)
+        case Benefit():
+            click.echo(in_a_sentence(event))
         case Corrected():
             click.echo(event.sentence)
         case NotCorrected():
@@ -116,6 +121,8 @@ def _tell_scripts(event: ToldEvent) -> None:
             }
         case StreamCounters():
             told = {"event": "lost", **msgspec.to_builtins(event)}
+        case Benefit():
+            told = {"event": "benefit", **msgspec.to_builtins(event)}
         case Corrected():
             told = {"event": "corrected", **msgspec.to_builtins(event)}
         case NotCorrected():

@@ -15,6 +15,7 @@ from fedmotion.broker.door import Connected, Disconnected, Door, Event, Received
 from fedmotion.broker.paho_door import PahoDoor
 from fedmotion.delivery.outbox import Outbox
 from fedmotion.delivery.sqlite_store import StoreError
+from fedmotion.host.benefit import Benefit, BenefitHistory, Comparison
 from fedmotion.host.board_line import BoardLine, OpenPort, open_serial_port
 from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.corrections import Correction
@@ -26,6 +27,7 @@ from fedmotion.host.federated_client import (
     WorkDone,
     offline_will,
 )
+from fedmotion.host.held_out import HeldOutTakes
 from fedmotion.host.imu_stream import ImuBlock, StreamCounters
 from fedmotion.host.marks import Labelling, always
 from fedmotion.host.mounting_file import mounting_of
@@ -58,7 +60,7 @@ class Stop:
     """Wakes the loop so that it ends; a signal handler puts it into the queue."""
 
 
-AgentEvent = SerialEvent | Event | WorkDone | Correction | Stop
+AgentEvent = SerialEvent | Event | WorkDone | Correction | Benefit | Stop
 AnswerRound = Callable[[Announcement, LoadedModel], Answer]
 OpenDoor = Callable[[Profile, Invitation, Callable[[Event], None], Will | None], Door]
 
@@ -99,6 +101,8 @@ class Agent:
         Called at least every TICK_S, and after each event.
     on_told
         Told what became of each correction that came through `queue`.
+    on_benefit
+        Told, some time after each release, what it is worth on the owner's own takes; None compares nothing.
     on_point
         Told where a round stands; see `Point`.
 
@@ -131,6 +135,7 @@ class Agent:
         on_decision: Callable[[Decision], object] = _ignore,
         on_tick: Callable[[], object] = lambda: None,
         on_told: Callable[[Told], object] = _ignore,
+        on_benefit: Callable[[Benefit], object] | None = None,
         on_point: Callable[[Point], object] = _ignore,
     ) -> None:
         kept = model_in_use(profile)
@@ -148,6 +153,7 @@ class Agent:
         self._on_lost = on_lost
         self._on_tick = on_tick
         self._on_decision = on_decision
+        self._on_benefit = on_benefit or _ignore
         self._is_stopping = False
         self._is_board_started = False
         self._takes_part = configuration.takes_part
@@ -156,6 +162,7 @@ class Agent:
         self._submit = submit or self._work.submit
         self.store = RecordingStore(profile.recordings, clock=wall_clock)
         self._outbox: Outbox | None = None
+        self._comparison: Comparison | None = None
         self.client: FederatedClient | NoFederation = NoFederation()
         if invitation is not None:
             try:
@@ -163,7 +170,10 @@ class Agent:
             except StoreError:
                 self.store.close()
                 raise
-            trainer = Trainer(self.store, invitation.client_id)
+            held_out = HeldOutTakes(profile.held_out, configuration.held_out_share)
+            trainer = Trainer(self.store, invitation.client_id, held_out=held_out)
+            if on_benefit is not None and configuration.takes_part:
+                self._comparison = Comparison(trainer, BenefitHistory(profile.benefit), wall_clock)
             will = offline_will(invitation, session) if configuration.takes_part else None
             self.client = FederatedClient(
                 invitation,
@@ -253,6 +263,8 @@ class Agent:
                 self._is_stopping = True
             case Opened() | Bytes() | Lost():
                 self._on_serial(event, now_s)
+            case Benefit():
+                self._on_benefit(event)
             case Correction():
                 self.corrector.correct(event, now_s)
             case Connected() | Disconnected() | Refused() | Received() | WorkDone():
@@ -331,6 +343,8 @@ class Agent:
         self.recogniser.swap(model)
         # Elsewhere: neither the stream nor the round that is open by now waits for the disk.
         self._submit(lambda: self._keep(model))
+        if (comparison := self._comparison) is not None:
+            self._submit(lambda: comparison.try_to_compare(model, self.queue.put))
         _log.debug("round=%d released model in use", model.round_id)
         self._start_board()
         self._on_released_model(model)

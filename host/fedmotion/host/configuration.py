@@ -68,6 +68,16 @@ class AgentConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     takes_part: Annotated[
         bool, msgspec.Meta(description="answer rounds; where false the agent only recognises")
     ] = True
+    held_out_share: Annotated[
+        float,
+        msgspec.Meta(
+            description="the share of each label's takes that is never trained on, so that "
+            "`fedmotion benefit` can ask models about them; 20 takes are always trained on; 0 holds "
+            "out nothing",
+            ge=0,
+            le=0.5,
+        ),
+    ] = 0.2
     resend_s: Annotated[
         float, msgspec.Meta(description="how long to wait for a receipt before sending again", gt=0, le=3600)
     ] = 5.0

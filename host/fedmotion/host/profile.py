@@ -58,6 +58,16 @@ class Profile:
         return self.directory / "answered.json"
 
     @property
+    def held_out(self) -> Path:
+        """Which takes are never trained on."""
+        return self.directory / "held_out.json"
+
+    @property
+    def benefit(self) -> Path:
+        """What each released model was worth on the takes that were held out."""
+        return self.directory / "benefit.json"
+
+    @property
     def collected(self) -> Path:
         """How many movements were collected as `other` today."""
         return self.directory / "collected.json"

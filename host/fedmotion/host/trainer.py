@@ -23,6 +23,7 @@ from fedmotion.host.disclosure import (
     why_too_much_memory,
     why_too_much_work,
 )
+from fedmotion.host.held_out import HeldOutTakes
 from fedmotion.host.recording_review import RecordingReview
 from fedmotion.host.recording_store import DamagedRecordingError, RecordingStore
 from fedmotion.host.released_model import LoadedModel
@@ -73,31 +74,56 @@ class _Cut:
 class Trainer:
     """Works on the recordings of one store; windows are cut once and kept between rounds.
 
-    What it discloses is kept in the file `disclosed`, by default the profile's, beside the recordings.
+    What it discloses is kept in the file `disclosed`, by default the profile's, beside the recordings. Takes
+    that `held_out` holds out are in no answer of any kind; None holds out nothing.
     """
 
-    def __init__(self, store: RecordingStore, client_id: str, disclosed: Path | None = None) -> None:
+    def __init__(
+        self,
+        store: RecordingStore,
+        client_id: str,
+        disclosed: Path | None = None,
+        held_out: HeldOutTakes | None = None,
+    ) -> None:
         self._store = store
         self._client_id = client_id
         self._file = DisclosureFile(disclosed or store.path.with_name(FILE_NAME))
         self._review = RecordingReview(store.path, client_id)
         self._cut_for: tuple[float, int] | None = None
         self._cuts: dict[int, _Cut] = {}
+        self._held_out = held_out
+        self.settings = TrainSettings()
+        """Those of the last train round."""
         self.left_out: dict[int, str] = {}
         """Why recordings are not among the windows that were asked for last, by their ids."""
 
     def local_windows(self, specification: Specification) -> LocalWindows:
-        """Return the windows of all recordings whose label `specification` has."""
+        """Return the windows of recordings whose label `specification` has, held-out ones left out."""
         self._refresh(specification)
+        held_out = self._dealt()
+        return self._of(specification, [each for each in self._cuts.values() if each.take not in held_out])
+
+    def held_out_windows(self, specification: Specification) -> LocalWindows:
+        """Return the windows of the held-out recordings whose label `specification` has."""
+        self._refresh(specification)
+        held_out = self._dealt()
+        return self._of(specification, [each for each in self._cuts.values() if each.take in held_out])
+
+    def _dealt(self) -> frozenset[str]:
+        if self._held_out is None:
+            return frozenset()
+        return self._held_out.deal({cut.take: cut.label for cut in self._cuts.values()})
+
+    def _of(self, specification: Specification, cuts: list[_Cut]) -> LocalWindows:
         index_of = {activity: index for index, activity in enumerate(specification.activities)}
-        known = [cut for cut in self._cuts.values() if cut.label in index_of]
+        known = [cut for cut in cuts if cut.label in index_of]
         windows = np.empty((len(known), specification.window_length, 6), dtype=np.float32)
         for position, cut in enumerate(known):
             windows[position] = cut.window
         return LocalWindows(
             windows,
             np.array([index_of[cut.label] for cut in known], dtype=np.int64),
-            Counter(cut.label for cut in self._cuts.values() if cut.label not in index_of),
+            Counter(cut.label for cut in cuts if cut.label not in index_of),
             tuple(cut.take for cut in known),
         )
 
@@ -147,6 +173,7 @@ class Trainer:
         return why_too_much_work(announcement.settings, model.specification, n_windows)
 
     def _train(self, announcement: Announcement, model: LoadedModel, local: LocalWindows) -> Answer:
+        self.settings = announcement.settings
         settings: TrainSettings = msgspec.structs.replace(
             announcement.settings,
             seed=training_seed(announcement.settings.seed, announcement.round_id, self._client_id),
