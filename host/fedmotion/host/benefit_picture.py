@@ -40,7 +40,8 @@ def save(history: Sequence[Benefit], path: Path) -> None:
     axes.set_ylabel("right of own takes, %")
     axes.set_ylim(0, 103)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_title(f"{rounds[-1].n_takes} own takes that neither was trained on; bands: 95 %")
+    what = "that neither was trained on" if asked else "in turns, of models of the others"
+    axes.set_title(f"{rounds[-1].n_takes} own takes {what}; bands: 95 %")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     figure.savefig(path, dpi=120)
