@@ -35,6 +35,7 @@ DOORS = {
         "fedmotion.simulation.picture",
         "fedmotion.simulation.evaluation.pictures",
         "fedmotion.host.recording_picture",
+        "fedmotion.host.benefit_picture",
         "fedmotion.host.plot.figure",
         "fedmotion.host.plot.window",
     },

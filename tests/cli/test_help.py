@@ -21,6 +21,8 @@ COMMANDS = (
     "join",
     "plot",
     "record",
+    "train",
+    "benefit",
     "mount",
     "models",
     "recordings",

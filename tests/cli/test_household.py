@@ -213,3 +213,41 @@ def test_takes_are_recorded_from_a_board_by_hand(tmp_path: Path, stack: ExitStac
     assert lines[0].startswith("perform swipe_left 3 times")
     assert [line.split(",")[0] for line in lines[1:4]] == [f"  {n}/3  swipe_left" for n in (1, 2, 3)]
     assert lines[4].endswith("anna holds 3 swipe_left")
+
+
+def test_a_client_sees_what_the_federation_bought_it(tmp_path: Path, stack: ExitStack) -> None:
+    """Two homes over a real broker; each agent asks the released models about takes that it held out."""
+    home = Household(tmp_path, stack)
+    keys = ("--federation", "home", "--activities", "swipe_left,swipe_right,other", "--port", str(home.port))
+    rounds = ("--n-rounds", "3", "--interval-s", "0", "--evaluate-every", "0")
+    # Only with a third client rounds begin: by then both have recorded all.
+    aggregator = home.start(
+        *("aggregator", "--data", "./federation", *keys, *rounds, "--min-clients", "3", "--min-updates", "2")
+    )
+    aggregator.require_line(WAIT_S)
+    agents = []
+    for client_id, person in (("anna", "11"), ("bert", "12")):
+        home.admit(client_id)
+        marks = ("--marks", f"./{client_id}.marks.json")
+        counts = ("--counts", "swipe_left=12,swipe_right=12,other=14", "--person", person)
+        port = home.start("sim-board", *counts, *marks, "--speed", "0", "--exit-at-end").require_line(WAIT_S)
+        agent = home.start(
+            *("agent", "--profile", f"./{client_id}", "--port", port, "--json", *marks, "--is-other-recorded")
+        )
+        assert count_until_lost(agent) >= 30
+        agents.append(agent)
+    home.admit("carl")
+    home.start("agent", "--profile", "./carl", "--json")
+    events: list[dict[str, object]] = []
+    while not any((each["event"], each.get("round_id")) == ("benefit", 4) for each in events):
+        events.append(json.loads(agents[0].require_line(WAIT_S)))
+    benefits = [each for each in events if each["event"] == "benefit"]
+    assert {each["way"] for each in benefits} == {"held out"}
+    told = json.loads(home.run("benefit", "--profile", "./anna", "--json"))["rounds"]
+    assert [each["round_id"] for each in told][-1] == 4
+    last = told[-1]
+    assert last["n_trained"] + last["n_takes"] >= 30
+    assert last["n_takes"] >= 6
+    assert last["difference_low"] <= last["difference"] <= last["difference_high"]
+    home.run("benefit", "--profile", "./anna", "--picture", "benefit.png")
+    assert (tmp_path / "benefit.png").read_bytes().startswith(b"\x89PNG")

@@ -155,7 +155,10 @@ def test_what_cannot_be_listed_is_named_and_keeps_nothing_else_from_the_list(run
 def test_a_host_without_models_is_told_where_they_come_from(run: Run) -> None:
     done = run("list")
     assert (done.status, done.out) == (0, "")
-    assert done.err == "no models here yet: an agent keeps the first that its federation releases\n"
+    assert done.err == (
+        "no models here yet: `fedmotion train` makes one of your recordings, and an agent keeps the first "
+        "that its federation releases\n"
+    )
 
 
 def test_a_model_is_shown_in_words(run: Run, anna: Profile) -> None:

@@ -23,7 +23,7 @@ from fedmotion.delivery.retained_model import publish_retained
 from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.host.agent import Agent
 from fedmotion.host.configuration import AgentConfiguration
-from fedmotion.host.federated_client import AnsweredRound, Point
+from fedmotion.host.federated_client import AnsweredRound, FederatedClient, Point
 from fedmotion.host.profile import Profile, join
 from fedmotion.host.recording_store import Recording, RecordingStore
 from fedmotion.host.released_model import LoadedModel
@@ -192,6 +192,7 @@ class World:
         """End the agent as kill -9 does: no goodbye, the files as they are."""
         self.broker.kill(self.doors[-1])
         agent.store.close()
+        assert agent._outbox is not None
         agent._outbox.close()
         self._agents.remove(agent)
 
@@ -249,7 +250,7 @@ def test_an_invited_client_trains_from_the_rounds_model_and_sends_until_it_has_a
     header = arrived.header
     assert (header.round_id, header.round_kind, header.client_id) == (4, "train", "ada")
     assert (header.base_sha256, header.lineage_id) == (model_sha256, LINEAGE_ID)
-    assert (header.n_windows, header.n_steps, header.declined) == (28, 56, "")
+    assert (header.n_windows, header.n_steps, header.declined) == (23, 46, "")
     assert arrived.arrays["coef"].shape == (3, 8)
     assert full.points == list(ALL_POINTS)
     assert agent.client.n_pending == 0
@@ -444,7 +445,7 @@ def test_statistics_and_evaluation_are_answered_too(
     statistics, evaluation = full.aggregator.arrived
     assert set(statistics.arrays) == {"mean", "scatter"}
     assert set(evaluation.arrays) == {"confusion"}
-    assert int(evaluation.arrays["confusion"].astype(int).sum()) == 28
+    assert int(evaluation.arrays["confusion"].astype(int).sum()) == 23
 
 
 def test_a_client_without_recordings_declines_at_once(
@@ -482,6 +483,7 @@ def test_a_training_that_fails_declines_and_harms_nothing(
         raise FloatingPointError("the numbers ran away")
 
     agent = full.start_agent()
+    assert isinstance(agent.client, FederatedClient)
     trainer, agent.client._answer_round = agent.client._answer_round, fail
     full.aggregator.publish_model("round", round_model)
     with caplog.at_level(logging.CRITICAL):
@@ -636,6 +638,7 @@ def test_a_late_will_of_an_earlier_session_is_answered_with_online(world: World)
     world.settle(second)
     (presence, _) = decode_message(world.broker.retained[TOPICS.presence("ada")], Presence)
     assert presence.is_online
+    assert isinstance(second.client, FederatedClient)
     assert presence.session == second.client._session
 
 
@@ -711,6 +714,7 @@ def test_an_outbox_that_another_program_holds_costs_a_round_and_not_the_agent(
 ) -> None:
     full.works_at_once = False
     agent = full.start_agent()
+    assert agent._outbox is not None
     agent._outbox._execute("PRAGMA busy_timeout = 0")
     full.aggregator.publish_model("round", round_model)
     full.aggregator.announce("train", model_sha256, 1)

@@ -8,7 +8,7 @@ import pytest
 
 from fedmotion.boards.script import Script
 from fedmotion.host.imu_stream import ImuBlock
-from fedmotion.host.recogniser import Recogniser, Recognition
+from fedmotion.host.recogniser import Decision, Recogniser, Recognition
 from fedmotion.host.released_model import LoadedModel, load_model
 from fedmotion.models.specification import Parameters, Specification
 
@@ -112,3 +112,38 @@ def test_no_decision_reaches_across_a_gap(model: LoadedModel, script: Script, pe
     n_before = recogniser.n_by_activity.total()
     recogniser.feed(still)
     assert recogniser.n_by_activity.total() == n_before
+
+
+def test_each_decision_is_told_with_all_probabilities_and_when_it_could_be_made(
+    model: LoadedModel, script: Script, performance: ImuBlock
+) -> None:
+    decisions: list[Decision] = []
+    recogniser = Recogniser(on_decision=decisions.append)
+    recogniser.swap(model)
+    # The whole stream in one block, as where a board plays faster than it is read.
+    recognitions = recogniser.feed(performance)
+    gestures = [each for each in decisions if each.activity != "other"]
+    assert [each.start_us for each in gestures] == [each.start_us for each in recognitions]
+    assert len(decisions) == recogniser.n_by_activity.total()
+    for decision in decisions:
+        assert sum(decision.probabilities) == pytest.approx(1)
+        assert decision.window.shape == (96, 6)
+        assert decision.decided_us > decision.stop_us
+    for decision, recognition in zip(gestures, recognitions, strict=True):
+        # A movement ends after 0.4 s of rest; its window, 1.92 s about its centre, may end later.
+        assert 0.35e6 < decision.decided_us - decision.stop_us < 1.5e6
+        assert max(decision.probabilities) == recognition.probability
+
+
+def test_a_long_block_is_decided_as_short_ones_are(model: LoadedModel, performance: ImuBlock) -> None:
+    by_length = []
+    for length in (5, 100_000):
+        decisions: list[Decision] = []
+        recogniser = Recogniser(on_decision=decisions.append)
+        recogniser.swap(model)
+        recognise(recogniser, performance, length)
+        by_length.append([(each.activity, each.start_us, each.decided_us) for each in decisions])
+    short, long = by_length
+    assert [each[:2] for each in short] == [each[:2] for each in long]
+    for one, other in zip(short, long, strict=True):
+        assert abs(one[2] - other[2]) <= 50_000

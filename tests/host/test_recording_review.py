@@ -85,5 +85,5 @@ def test_a_damaged_file_accepts_nothing_and_is_named(
         AcceptedTakes(tmp_path / "recordings.sqlite").read()
     review = RecordingReview(tmp_path / "recordings.sqlite", "ada")
     with caplog.at_level(logging.WARNING):
-        assert not review.is_trained_on(3, stuck(takes[0]))
+        assert "gy never changes" in review.why_left_out(3, stuck(takes[0]))
     assert "accepted.json is damaged" in caplog.text

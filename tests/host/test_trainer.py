@@ -9,7 +9,8 @@ import pytest
 
 from fedmotion.host.recording_store import Recording, RecordingStore
 from fedmotion.host.released_model import LoadedModel, load_model
-from fedmotion.host.trainer import Trainer, training_seed
+from fedmotion.host.trainer import Trainer
+from fedmotion.models.one_place import training_seed
 from fedmotion.models.specification import Parameters, pca_svm
 from fedmotion.protocol.messages import Announcement, RoundKind, TrainSettings
 

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from fedmotion.host.trainer import LocalWindows
+from fedmotion.models.one_place import train_in_one_place
 from fedmotion.models.specification import Specification, pca_svm
 from fedmotion.protocol.messages import TrainSettings
-from fedmotion.simulation.baselines import Examined, examine, pool, train_in_one_place, windows_of
+from fedmotion.simulation.baselines import Examined, examine, pool, windows_of
 
 SPECIFICATION = pca_svm(("left", "right", "other"), window_length=16, n_components=6)
 SETTINGS = TrainSettings(learning_rate=0.05, n_epochs=3, batch_size=8, seed=5)

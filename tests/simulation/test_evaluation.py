@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from fedmotion.simulation.baselines import train_by_round
+from fedmotion.models.one_place import train_by_round
 from fedmotion.simulation.evaluation import run as runs
 from fedmotion.simulation.evaluation.contest import contest
 from fedmotion.simulation.evaluation.federation import federate

@@ -7,10 +7,15 @@ from pathlib import Path
 import click
 import msgspec
 
+from fedmotion.cli.benefit_table import in_a_sentence
+from fedmotion.cli.correction_input import Poll, corrections, corrections_by_mqtt
 from fedmotion.host.agent import Agent
+from fedmotion.host.benefit import Benefit
 from fedmotion.host.configuration import AgentConfiguration
+from fedmotion.host.corrector import Corrected, NotCorrected, Told
 from fedmotion.host.imu_stream import StreamCounters
 from fedmotion.host.marks import by_marks, read_marks
+from fedmotion.host.own_model import in_words
 from fedmotion.host.profile import find_profile
 from fedmotion.host.recogniser import Recognition
 from fedmotion.host.recording_store import Recording
@@ -33,8 +38,15 @@ def run_agent(configuration: AgentConfiguration, *, is_json: bool) -> None:
     if configuration.marks:
         marks = read_marks(Path(configuration.marks))
         labelling = by_marks(marks, is_other_recorded=configuration.is_other_recorded)
+    polls: list[Poll] = []
+
+    def on_tick() -> None:
+        for poll in polls:
+            poll()
+
+    profile = find_profile(configuration.profile)
     agent = Agent(
-        find_profile(configuration.profile),
+        profile,
         configuration,
         finding=FINDING,
         labelling=labelling,
@@ -42,17 +54,33 @@ def run_agent(configuration: AgentConfiguration, *, is_json: bool) -> None:
         on_recording=tell,
         on_released=tell,
         on_lost=tell,
+        on_told=tell,
+        on_benefit=tell,
+        on_tick=on_tick,
     )
-    if agent.recogniser.round_id is None and not is_json:
-        click.echo(
-            "no model yet: gestures are recognised once the federation has released its first", err=True
-        )
+    if not is_json:
+        click.echo(_what_recognises(agent.recogniser.round_id), err=True)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: agent.stop())
-    agent.run()
+
+    def on_trouble(why: str) -> None:
+        tell(NotCorrected(why))
+
+    with (
+        corrections(agent.queue.put, agent.activities, on_trouble) as poll,
+        corrections_by_mqtt(configuration, profile, agent.queue.put, on_trouble) as poll_mqtt,
+    ):
+        polls += [poll, poll_mqtt]
+        agent.run()
 
 
-ToldEvent = Recognition | Recording | LoadedModel | StreamCounters
+def _what_recognises(round_id: int | None) -> str:
+    if round_id is None:
+        return "no model yet: gestures are recognised once the federation has released its first"
+    return f"recognising by the {in_words(round_id)}"
+
+
+ToldEvent = Recognition | Recording | LoadedModel | StreamCounters | Told | Benefit
 
 
 def _tell_people(event: ToldEvent) -> None:
@@ -62,9 +90,15 @@ def _tell_people(event: ToldEvent) -> None:
         case Recording():
             click.echo(f"recorded {event.label}, {(event.stop_us - event.start_us) / 1e6:.1f} s")
         case LoadedModel():
-            click.echo(f"model of round {event.round_id} in use: {', '.join(event.specification.activities)}")
+            click.echo(f"{in_words(event.round_id)} in use: {', '.join(event.specification.activities)}")
         case StreamCounters():
             click.echo(f"the board is gone after {event.n_frames} frames; waiting for it", err=True)
+        case Benefit():
+            click.echo(in_a_sentence(event))
+        case Corrected():
+            click.echo(event.sentence)
+        case NotCorrected():
+            click.echo(event.sentence, err=True)
 
 
 def _tell_scripts(event: ToldEvent) -> None:
@@ -87,4 +121,10 @@ def _tell_scripts(event: ToldEvent) -> None:
             }
         case StreamCounters():
             told = {"event": "lost", **msgspec.to_builtins(event)}
+        case Benefit():
+            told = {"event": "benefit", **msgspec.to_builtins(event)}
+        case Corrected():
+            told = {"event": "corrected", **msgspec.to_builtins(event)}
+        case NotCorrected():
+            told = {"event": "not corrected", **msgspec.to_builtins(event)}
     click.echo(msgspec.json.encode(told))

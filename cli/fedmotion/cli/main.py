@@ -30,6 +30,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "join": ("fedmotion.cli.join", "Take part in a federation with the file its owner sent."),
     "plot": ("fedmotion.cli.plot", "Show a board's six axes and gestures live, in a window or a browser."),
     "record": ("fedmotion.cli.record", "Record takes of one gesture."),
+    "train": ("fedmotion.cli.train", "Make a model of your own recordings, without any federation."),
+    "benefit": ("fedmotion.cli.benefit", "Show what the federation bought you, on your own takes."),
     "mount": ("fedmotion.cli.mount", "Say how the board is turned on its wearer."),
     "models": ("fedmotion.cli.models", "List models, show and compare them, save one into a file."),
     "recordings": ("fedmotion.cli.recordings", "List, check, relabel, delete, import and export recordings."),

@@ -15,12 +15,14 @@ from fedmotion.models.model_file import SUFFIX, StoredModel
 from fedmotion.protocol.tensors import decode_own_arrays
 
 _T = TypeVar("_T")
+_AT_OWN = "@own"
 _DEMO_STORE = "federation.sqlite"
 
 MODEL_SYNTAX = """\b
 MODEL is one of
   swipes.safetensors    a model file
-  anna                  the released model that the profile anna keeps
+  anna                  what the profile anna recognises by: the released model that it keeps, else its own
+  anna@own              the model that `fedmotion train` made of its recordings
   federation            the released model of the aggregator's folder
   federation@12         its model of round 12, 0 being the initial one
 A file or folder of that name comes before a profile.
@@ -57,7 +59,7 @@ def find_model(text: str, round_id: int | None = None) -> StoredModel:
 
 
 def rows_of_profile(name: str) -> list[ModelRow]:
-    """Return the model that a profile keeps, or nothing where it has met none yet.
+    """Return the models that a profile keeps: the released one and its own, as far as there are any.
 
     Raises
     ------
@@ -67,7 +69,8 @@ def rows_of_profile(name: str) -> list[ModelRow]:
     profile = find_profile(name)
     if not profile.directory.is_dir():
         raise ValueError(_no_such_model(name))
-    return [_row_of_file(name, profile.released_model)] if profile.released_model.exists() else []
+    paths = {name: profile.released_model, f"{name}{_AT_OWN}": profile.own_model}
+    return [_row_of_file(where, path) for where, path in paths.items() if path.exists()]
 
 
 def rows_of_aggregator(folder: Path) -> list[ModelRow]:
@@ -127,6 +130,8 @@ def _find(text: str, round_id: int | None) -> StoredModel:
     path = Path(text).expanduser()
     if path.is_file():
         return read_model_file(path)
+    if text.endswith(_AT_OWN):
+        return _own_model(text.removesuffix(_AT_OWN))
     folder, at, asked = text.rpartition("@")
     if at and is_aggregator(Path(folder).expanduser()):
         if not asked.isdecimal() or len(asked) > 15:
@@ -134,21 +139,35 @@ def _find(text: str, round_id: int | None) -> StoredModel:
         return _of_aggregator(Path(folder).expanduser(), int(asked))
     if path.is_dir() and is_aggregator(path):
         return _of_aggregator(path, round_id)
-    if path.is_dir() or "/" in text:
-        profile = Profile(path)
-    else:
-        try:
-            profile = find_profile(text)
-        except ValueError:
-            raise ValueError(_no_such_model(text)) from None
-    if profile.released_model.exists():
-        return read_model_file(profile.released_model)
+    profile = _profile(text)
+    for kept in (profile.released_model, profile.own_model):
+        if kept.exists():
+            return read_model_file(kept)
     if profile.invitation.exists():
         raise ValueError(
             f"the profile {text} has met no released model yet: run `fedmotion agent` or `recognise` with it "
             "once its federation has released one"
         )
     raise ValueError(_no_such_model(text))
+
+
+def _profile(text: str) -> Profile:
+    path = Path(text).expanduser()
+    if path.is_dir() or "/" in text:
+        return Profile(path)
+    try:
+        return find_profile(text)
+    except ValueError:
+        raise ValueError(_no_such_model(text)) from None
+
+
+def _own_model(text: str) -> StoredModel:
+    profile = _profile(text)
+    if not profile.own_model.exists():
+        raise ValueError(
+            f"the profile {text} has no model of its own: `fedmotion train --profile {text}` makes one"
+        )
+    return read_model_file(profile.own_model)
 
 
 def _of_aggregator(folder: Path, round_id: int | None) -> StoredModel:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from fedmotion.cli.model_places import ModelRow
 from fedmotion.host.decided_otherwise import DecisionDifference
+from fedmotion.host.own_model import OWN_FEDERATION_ID
 from fedmotion.models.model_difference import ModelDifference
 from fedmotion.models.model_report import ModelReport
 from fedmotion.models.specification import N_PIECES
@@ -62,7 +63,9 @@ def show_report(console: Console, report: ModelReport) -> None:
     gestures = ", ".join(activity for activity in report.activities if activity != OTHER)
     length_s = report.window_length / report.rate_hz
     lines = {
-        "federation": f"{report.federation} ({report.federation_id})",
+        "federation": "none: trained on one profile's recordings alone"
+        if report.federation_id == str(OWN_FEDERATION_ID)
+        else f"{report.federation} ({report.federation_id})",
         "lineage": report.lineage_id,
         "round": f"{report.round_id}" if report.is_trained else f"{report.round_id}, not trained yet",
         "sha256": report.sha256,

@@ -84,7 +84,11 @@ def list_models(folder: Path | None, profile: str | None, aggregator: Path | Non
     elif rows:
         show_rows(console(), rows)
     else:
-        click.echo("no models here yet: an agent keeps the first that its federation releases", err=True)
+        click.echo(
+            "no models here yet: `fedmotion train` makes one of your recordings, and an agent keeps the "
+            "first that its federation releases",
+            err=True,
+        )
     for trouble in troubles:
         click.echo(f"not listed: {trouble}", err=True)
     if troubles:

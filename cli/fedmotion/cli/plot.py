@@ -12,13 +12,13 @@ import click
 
 from fedmotion.host.board_line import BoardLine
 from fedmotion.host.mounting_file import mounting_of
+from fedmotion.host.own_model import model_in_use
 from fedmotion.host.plot.live_board import LiveBoard, OpenBoard
 from fedmotion.host.plot.scene import LiveSource, Source, TakeSource
 from fedmotion.host.plot.take_file import open_takes
 from fedmotion.host.plot.trace import Trace, units
 from fedmotion.host.plot.web_address import WebAddress, parse_address
-from fedmotion.host.profile import Profile, find_profile
-from fedmotion.host.released_model import LoadedModel, ReleasedModelFile
+from fedmotion.host.profile import find_profile
 from fedmotion.host.serial_port import SerialEvent, check_port
 from fedmotion.protocol.serial_frames import DEFAULT_BAUD
 
@@ -61,9 +61,7 @@ s saves a picture, q quits.
     help="How much of the stream is shown.",
 )
 @click.option("--degrees", "is_degrees", is_flag=True, help="Angular rate in deg/s; else in rad/s.")
-@click.option(
-    "--profile", default="default", show_default=True, help="Whose released model names the gestures."
-)
+@click.option("--profile", default="default", show_default=True, help="Whose model names the gestures.")
 @click.option(
     "--save",
     "saved",
@@ -96,7 +94,7 @@ def command(
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
     shown_in = units(is_degrees=is_degrees)
     own = find_profile(profile)
-    model = _model(own)
+    model = model_in_use(own)
     if web is None:
         _need_matplotlib()
     if saved is not None:
@@ -179,13 +177,6 @@ def _fill(source: LiveSource, board: LiveBoard, seconds: float) -> None:
         time.sleep(_FRAME_S)
     if not board.counters.n_samples:
         raise click.Abort
-
-
-def _model(profile: Profile) -> LoadedModel | None:
-    """Return the released model of a profile, where there is one."""
-    if not profile.invitation.exists():
-        return None
-    return ReleasedModelFile(profile.released_model).read(profile.read_invitation().federation_id)
 
 
 def _check_place(path: Path) -> None:

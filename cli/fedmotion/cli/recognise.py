@@ -27,10 +27,11 @@ Examples:
 @click.option("--json", "is_json", is_flag=True, help="One JSON object a line for each event.")
 @configuration_options(AgentConfiguration, leave_out=frozenset({"takes_part"}))
 def command(config: Path | None, is_json: bool, **options: Any) -> None:
-    """Print each gesture as it is recognised, with the federation's released model.
+    """Print each gesture as it is recognised, by the federation's released model or by one's own.
 
     The model comes from the federation that the profile has joined and is kept, so that it works without
-    network too; a newer one is taken up between two gestures.
+    network too; a newer one is taken up between two gestures. Until then, and without a federation, it is the
+    one that `fedmotion train` has made of the profile's recordings.
     """
     configuration = configure(AgentConfiguration, config, options, "the agent's configuration").check()
     run_agent(msgspec.structs.replace(configuration, takes_part=False), is_json=is_json)

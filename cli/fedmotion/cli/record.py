@@ -111,7 +111,13 @@ Keys: Enter or k keeps a take, r does it again, space pauses, q stops. What was 
     help="A TOML file of the keys below.",
 )
 @configuration_options(
-    AgentConfiguration, leave_out=frozenset({"takes_part", "marks", "is_other_recorded", "resend_s"})
+    AgentConfiguration,
+    leave_out=frozenset(
+        {
+            *("takes_part", "marks", "is_other_recorded", "resend_s", "corrections_broker"),
+            *("is_other_collected", "other_quota", "other_share", "held_out_share"),
+        }
+    ),
 )
 @click.pass_context
 def command(

@@ -15,8 +15,11 @@ from fedmotion.broker.door import Connected, Disconnected, Door, Event, Received
 from fedmotion.broker.paho_door import PahoDoor
 from fedmotion.delivery.outbox import Outbox
 from fedmotion.delivery.sqlite_store import StoreError
+from fedmotion.host.benefit import Benefit, BenefitHistory, Comparison
 from fedmotion.host.board_line import BoardLine, OpenPort, open_serial_port
 from fedmotion.host.configuration import AgentConfiguration
+from fedmotion.host.corrections import Correction
+from fedmotion.host.corrector import Corrector, Told
 from fedmotion.host.federated_client import (
     AnsweredRound,
     FederatedClient,
@@ -24,11 +27,15 @@ from fedmotion.host.federated_client import (
     WorkDone,
     offline_will,
 )
+from fedmotion.host.held_out import HeldOutTakes
 from fedmotion.host.imu_stream import ImuBlock, StreamCounters
-from fedmotion.host.marks import Labelling
+from fedmotion.host.marks import Labelling, always
 from fedmotion.host.mounting_file import mounting_of
+from fedmotion.host.no_federation import NoFederation, invitation_of
+from fedmotion.host.other_quota import quota_of
+from fedmotion.host.own_model import model_in_use
 from fedmotion.host.profile import Profile
-from fedmotion.host.recogniser import Recogniser, Recognition
+from fedmotion.host.recogniser import Decision, Recogniser, Recognition
 from fedmotion.host.recorder import Recorder
 from fedmotion.host.recording_store import Recording, RecordingStore
 from fedmotion.host.released_model import LoadedModel, ReleasedModelFile
@@ -36,6 +43,7 @@ from fedmotion.host.serial_port import Bytes, Lost, Opened, SerialEvent
 from fedmotion.host.trainer import Answer, Trainer
 from fedmotion.host.work_thread import Submit, WorkThread
 from fedmotion.models.specification import Specification
+from fedmotion.protocol.identity import OTHER
 from fedmotion.protocol.invitation import Invitation
 from fedmotion.protocol.messages import Announcement
 
@@ -52,7 +60,7 @@ class Stop:
     """Wakes the loop so that it ends; a signal handler puts it into the queue."""
 
 
-AgentEvent = SerialEvent | Event | WorkDone | Stop
+AgentEvent = SerialEvent | Event | WorkDone | Correction | Benefit | Stop
 AnswerRound = Callable[[Announcement, LoadedModel], Answer]
 OpenDoor = Callable[[Profile, Invitation, Callable[[Event], None], Will | None], Door]
 
@@ -87,13 +95,22 @@ class Agent:
     on_recognition, on_recording, on_released, on_lost
         Told of each gesture, each new recording, each model that recognition goes over to, and each loss
         of the board, with what its stream has seen so far.
+    on_decision
+        Told of each movement that the model decided, gesture or not, before `on_recognition` is.
+    on_tick
+        Called at least every TICK_S, and after each event.
+    on_told
+        Told what became of each correction that came through `queue`.
+    on_benefit
+        Told, some time after each release, what it is worth on the owner's own takes; None compares nothing.
     on_point
         Told where a round stands; see `Point`.
 
     Raises
     ------
     ValueError
-        If the profile has joined no federation, or its file of how the board sits is damaged.
+        If the profile has joined no federation, unless it only recognises and has a model of its own; or if
+        its file of how the board sits is damaged.
     StoreError
         If the recordings or the outbox cannot be used.
     """
@@ -115,9 +132,14 @@ class Agent:
         on_recording: Callable[[Recording], object] = _ignore,
         on_released: Callable[[LoadedModel], object] = _ignore,
         on_lost: Callable[[StreamCounters], object] = _ignore,
+        on_decision: Callable[[Decision], object] = _ignore,
+        on_tick: Callable[[], object] = lambda: None,
+        on_told: Callable[[Told], object] = _ignore,
+        on_benefit: Callable[[Benefit], object] | None = None,
         on_point: Callable[[Point], object] = _ignore,
     ) -> None:
-        invitation = profile.read_invitation()
+        kept = model_in_use(profile)
+        invitation = invitation_of(profile, takes_part=configuration.takes_part, has_model=kept is not None)
         turn = mounting_of(profile.turn)
         session = uuid4()
         self.queue: queue.SimpleQueue[AgentEvent] = queue.SimpleQueue()
@@ -129,6 +151,9 @@ class Agent:
         self._on_recording = on_recording
         self._on_released_model = on_released
         self._on_lost = on_lost
+        self._on_tick = on_tick
+        self._on_decision = on_decision
+        self._on_benefit = on_benefit or _ignore
         self._is_stopping = False
         self._is_board_started = False
         self._takes_part = configuration.takes_part
@@ -136,41 +161,52 @@ class Agent:
         self._work = WorkThread("training")
         self._submit = submit or self._work.submit
         self.store = RecordingStore(profile.recordings, clock=wall_clock)
-        try:
-            self._outbox = Outbox(profile.outbox)
-        except StoreError:
-            self.store.close()
-            raise
-        trainer = Trainer(self.store, invitation.client_id)
-        will = offline_will(invitation, session) if configuration.takes_part else None
-        self.client = FederatedClient(
-            invitation,
-            session,
-            door=open_door(profile, invitation, self.queue.put, will),
-            outbox=self._outbox,
-            answered=AnsweredRound(profile.answered, invitation.federation_id),
-            answer_round=answer_round or trainer.answer,
-            submit=self._submit,
-            on_work_done=self.queue.put,
-            on_released=self._on_released,
-            resend_s=configuration.resend_s,
-            on_point=on_point,
-            takes_part=configuration.takes_part,
+        self._outbox: Outbox | None = None
+        self._comparison: Comparison | None = None
+        self.client: FederatedClient | NoFederation = NoFederation()
+        if invitation is not None:
+            try:
+                self._outbox = Outbox(profile.outbox)
+            except StoreError:
+                self.store.close()
+                raise
+            held_out = HeldOutTakes(profile.held_out, configuration.held_out_share)
+            trainer = Trainer(self.store, invitation.client_id, held_out=held_out)
+            if on_benefit is not None and configuration.takes_part:
+                self._comparison = Comparison(trainer, BenefitHistory(profile.benefit), wall_clock)
+            will = offline_will(invitation, session) if configuration.takes_part else None
+            self.client = FederatedClient(
+                invitation,
+                session,
+                door=open_door(profile, invitation, self.queue.put, will),
+                outbox=self._outbox,
+                answered=AnsweredRound(profile.answered, invitation.federation_id),
+                answer_round=answer_round or trainer.answer,
+                submit=self._submit,
+                on_work_done=self.queue.put,
+                on_released=self._on_released,
+                resend_s=configuration.resend_s,
+                on_point=on_point,
+                takes_part=configuration.takes_part,
+            )
+        self.recogniser = Recogniser(
+            turn, on_doubt=lambda doubt: _log.warning("%s", doubt), on_decision=self._on_decided
         )
-        self.recogniser = Recogniser(turn, on_doubt=lambda doubt: _log.warning("%s", doubt))
-        kept = self._released_file.read(invitation.federation_id)
         if kept is not None:
             self.recogniser.swap(kept)
-        self.recorder = (
-            None
-            if labelling is None
-            else Recorder(
-                finding,
-                labelling,
-                person=configuration.person,
-                placement=configuration.placement,
-                turn=turn,
-            )
+
+        def make_recorder(labelling: Labelling) -> Recorder:
+            person, placement = configuration.person, configuration.placement
+            return Recorder(finding, labelling, person=person, placement=placement, turn=turn)
+
+        self.recorder = None if labelling is None else make_recorder(labelling)
+        self.corrector = Corrector(
+            self.store,
+            make_recorder(always(OTHER)),
+            activities=self.activities,
+            quota=quota_of(profile, configuration, wall_clock),
+            on_told=on_told,
+            on_collected=on_recording,
         )
         self.board = (
             BoardLine(configuration.port, configuration.baud, self.queue.put, open_port=open_port)
@@ -215,7 +251,8 @@ class Agent:
             self._flush()
         self.client.close()
         self._work.close()
-        self._outbox.close()
+        if self._outbox is not None:
+            self._outbox.close()
         self.store.close()
 
     def handle(self, event: AgentEvent) -> None:
@@ -226,6 +263,10 @@ class Agent:
                 self._is_stopping = True
             case Opened() | Bytes() | Lost():
                 self._on_serial(event, now_s)
+            case Benefit():
+                self._on_benefit(event)
+            case Correction():
+                self.corrector.correct(event, now_s)
             case Connected() | Disconnected() | Refused() | Received() | WorkDone():
                 self.client.handle(event, now_s)
 
@@ -235,6 +276,7 @@ class Agent:
         self.client.tick(now_s)
         if self.board is not None:
             self.board.tick(now_s)
+        self._on_tick()
 
     def _handle_until_stopped(self, events: list[AgentEvent]) -> None:
         for event in events:
@@ -247,7 +289,17 @@ class Agent:
             self._is_board_started = True
             self.board.start()
 
+    def activities(self) -> tuple[str, ...]:
+        """Return what the model in use tells apart, nothing without one."""
+        model = self.recogniser.model
+        return () if model is None else model.specification.activities
+
+    def _on_decided(self, decision: Decision) -> None:
+        self.corrector.decide(decision, self._clock())
+        self._on_decision(decision)
+
     def _flush(self) -> None:
+        self.corrector.flush()
         if self.recorder is not None:
             self._record(self.recorder.flush())
 
@@ -271,6 +323,7 @@ class Agent:
                 recognition.round_id,
             )
             self._on_recognition(recognition)
+        self.corrector.feed(block)
         if self.recorder is not None:
             self._record(self.recorder.feed(block))
 
@@ -290,11 +343,15 @@ class Agent:
         self.recogniser.swap(model)
         # Elsewhere: neither the stream nor the round that is open by now waits for the disk.
         self._submit(lambda: self._keep(model))
+        if (comparison := self._comparison) is not None:
+            self._submit(lambda: comparison.try_to_compare(model, self.queue.put))
         _log.debug("round=%d released model in use", model.round_id)
         self._start_board()
         self._on_released_model(model)
 
     def _keep(self, model: LoadedModel) -> None:
+        if self._invitation is None:
+            return
         try:
             self._released_file.write(
                 model,

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from fedmotion.broker.address import parse_address
 from fedmotion.host.serial_port import check_port
 from fedmotion.protocol.identity import Hand, Placement, check_label
 from fedmotion.protocol.serial_frames import DEFAULT_BAUD
@@ -42,9 +43,41 @@ class AgentConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     is_other_recorded: Annotated[
         bool, msgspec.Meta(description="record movements outside every mark as `other`")
     ] = False
+    corrections_broker: Annotated[
+        str,
+        msgspec.Meta(
+            description="mqtt[s]://[USER:PASSWORD@]HOST[:PORT] of a broker at home, not the federation's, "
+            "where corrections are taken from fedmotion/corrections/PROFILE; empty: none"
+        ),
+    ] = ""
+    is_other_collected: Annotated[
+        bool,
+        msgspec.Meta(
+            description="record by itself as `other`, within a quota, movement that the model surely takes "
+            "for no gesture"
+        ),
+    ] = False
+    other_quota: Annotated[
+        int,
+        msgspec.Meta(description="how many movements a day are recorded by that at most", ge=0, le=10_000),
+    ] = 20
+    other_share: Annotated[
+        float,
+        msgspec.Meta(description="the share of all takes that `other` has by that at most", ge=0, le=1),
+    ] = 0.5
     takes_part: Annotated[
         bool, msgspec.Meta(description="answer rounds; where false the agent only recognises")
     ] = True
+    held_out_share: Annotated[
+        float,
+        msgspec.Meta(
+            description="the share of each label's takes that is never trained on, so that "
+            "`fedmotion benefit` can ask models about them; 20 takes are always trained on; 0 holds "
+            "out nothing",
+            ge=0,
+            le=0.5,
+        ),
+    ] = 0.2
     resend_s: Annotated[
         float, msgspec.Meta(description="how long to wait for a receipt before sending again", gt=0, le=3600)
     ] = 5.0
@@ -68,6 +101,8 @@ class AgentConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
             raise ValueError("profile is a name or a folder, got nothing")
         if self.port:
             check_port(self.port)
+        if self.corrections_broker:
+            parse_address(self.corrections_broker)
         if self.is_other_recorded and not self.marks:
             raise ValueError("is_other_recorded needs marks: without them nothing tells other from gestures")
         return self

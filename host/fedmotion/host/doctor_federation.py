@@ -56,7 +56,7 @@ def look_at_federation(
         )
         first = (
             Check("federation", "invitation", "failed", why, what_to_do=what)
-            if is_asked_for
+            if is_asked_for and not profile.own_model.exists()
             else Check("federation", "invitation", "not checked", f"{why}: `fedmotion join FILE` joins one")
         )
         return [first, *not_checked("federation", BROKER_CHECKS, why)]

@@ -18,6 +18,7 @@ from fedmotion.delivery import outbox
 from fedmotion.delivery.sqlite_store import Schema, SqliteStore, StoreError
 from fedmotion.host import recording_schema
 from fedmotion.host.doctor_checks import Check, guarded, judged, not_checked
+from fedmotion.host.own_model import OWN_FEDERATION_ID
 from fedmotion.host.profile import Profile
 from fedmotion.host.released_model import read_model_file
 
@@ -138,18 +139,23 @@ def _store(path: Path, schema: Schema) -> Iterator[Check]:
 
 
 def _kept_model(profile: Profile) -> Iterator[Check]:
-    path = profile.released_model
+    released = "the agent keeps the next one that it hears of"
+    if profile.released_model.exists() or not profile.own_model.exists():
+        yield _model(profile.released_model, "kept model", released)
+    if profile.own_model.exists():
+        yield _model(profile.own_model, "own model", "`fedmotion train` makes it anew")
+
+
+def _model(path: Path, name: str, remedy: str) -> Check:
     if not path.exists():
-        yield from not_checked("machine", ["kept model"], "there is none yet")
-        return
+        return Check("machine", name, "not checked", "there is none yet")
     try:
         model = read_model_file(path)
     except (OSError, ValueError) as error:
-        what_to_do = f"delete {_shown(path)}, and the agent keeps the next one that it hears of ({error})"
-        yield Check("machine", "kept model", "failed", "it cannot be used", what_to_do=what_to_do)
-        return
-    words = f"round {model.round_id}, recognises {', '.join(model.specification.activities)}"
-    yield Check("machine", "kept model", "ok", words)
+        what_to_do = f"delete {_shown(path)}, and {remedy} ({error})"
+        return Check("machine", name, "failed", "it cannot be used", what_to_do=what_to_do)
+    made = "trained here" if model.federation_id == OWN_FEDERATION_ID else f"round {model.round_id}"
+    return Check("machine", name, "ok", f"{made}, recognises {', '.join(model.specification.activities)}")
 
 
 def _private(profile: Profile) -> Iterator[Check]:

@@ -48,9 +48,29 @@ class Profile:
         return self.directory / "released.safetensors"
 
     @property
+    def own_model(self) -> Path:
+        """The model that `fedmotion train` made of the recordings here, as a model file."""
+        return self.directory / "own.safetensors"
+
+    @property
     def answered(self) -> Path:
         """Which round was answered last, so that a restart does not train for it again."""
         return self.directory / "answered.json"
+
+    @property
+    def held_out(self) -> Path:
+        """Which takes are never trained on."""
+        return self.directory / "held_out.json"
+
+    @property
+    def benefit(self) -> Path:
+        """What each released model was worth on the takes that were held out."""
+        return self.directory / "benefit.json"
+
+    @property
+    def collected(self) -> Path:
+        """How many movements were collected as `other` today."""
+        return self.directory / "collected.json"
 
     @property
     def disclosed(self) -> Path:

@@ -14,6 +14,9 @@ from fedmotion.models.family import Family, decide, family
 from fedmotion.models.mounting import AS_PICTURED, Mounting
 from fedmotion.models.windows import Window, WindowStream
 
+SLICE_US = 50_000
+"""A long block is taken in slices of so much board time, by which `Decision.decided_us` is late at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
@@ -29,23 +32,52 @@ class Recognition:
     round_id: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """What a model made of one movement, whether it is a gesture or `other`.
+
+    `activity` is what was decided; `probabilities` are those of the model's activities, in their order.
+    `decided_us` is the board's time when the decision could be made. `window`, float32 (window_length, 6) in
+    m/s2 and rad/s, is what was decided on, turned as if the board were worn as pictured.
+    """
+
+    activity: str
+    probabilities: tuple[float, ...]
+    start_us: int
+    stop_us: int
+    decided_us: int
+    window: NDArray[np.float32]
+    model: LoadedModel
+
+
 class Recogniser:
     """Recognises the gestures of one stream; without a model it recognises nothing.
 
-    Movement that the model takes for `other` gives no decision and is counted in `n_by_activity`. `turn` is
-    how the board sits; `on_doubt` is told in words, when a doubt begins, that it seems to sit otherwise.
+    Movement that the model takes for `other` gives no recognition and is counted in `n_by_activity`;
+    `on_decision` is told of it as well, just before a recognition is returned. `turn` is how the board sits;
+    `on_doubt` is told in words, when a doubt begins, that it seems to sit otherwise.
     """
 
     def __init__(
-        self, turn: Mounting = AS_PICTURED, on_doubt: Callable[[str], object] = lambda _: None
+        self,
+        turn: Mounting = AS_PICTURED,
+        on_doubt: Callable[[str], object] = lambda _: None,
+        on_decision: Callable[[Decision], object] = lambda _: None,
     ) -> None:
         self._turn = turn
         self._on_doubt = on_doubt
+        self._on_decision = on_decision
         self._watch = TurnWatch()
         self.n_by_activity: Counter[str] = Counter()
         self._model: LoadedModel | None = None
         self._family: Family | None = None
         self._windows: WindowStream | None = None
+        self._last_us = 0
+
+    @property
+    def model(self) -> LoadedModel | None:
+        """The model in use, if there is one."""
+        return self._model
 
     @property
     def round_id(self) -> int | None:
@@ -78,7 +110,15 @@ class Recogniser:
             return []
         if has_gap_before:
             self._windows.reset()
-        return self._decide(self._windows.feed(t_us, samples))
+        recognitions: list[Recognition] = []
+        first = 0
+        while first < len(t_us):
+            stop = int(np.searchsorted(t_us, t_us[first] + SLICE_US, side="right"))
+            windows = self._windows.feed(t_us[first:stop], samples[first:stop])
+            self._last_us = int(t_us[stop - 1])
+            recognitions += self._decide(windows)
+            first = stop
+        return recognitions
 
     def flush(self) -> list[Recognition]:
         """Return what the stream's end still holds."""
@@ -93,11 +133,22 @@ class Recogniser:
         if doubt := self._watch.look(turned):
             self._on_doubt(doubt)
         recognitions: list[Recognition] = []
-        for window, row, index in zip(
-            windows, probabilities, decide(specification, probabilities), strict=True
+        for position, (window, row, index) in enumerate(
+            zip(windows, probabilities, decide(specification, probabilities), strict=True)
         ):
             activity = specification.activities[int(index)]
             self.n_by_activity[activity] += 1
+            self._on_decision(
+                Decision(
+                    activity=activity,
+                    probabilities=tuple(row.tolist()),
+                    start_us=window.start_us,
+                    stop_us=window.stop_us,
+                    decided_us=self._last_us,
+                    window=turned[position],
+                    model=self._model,
+                )
+            )
             if index == specification.other_index:
                 continue
             recognitions.append(

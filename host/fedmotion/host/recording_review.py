@@ -67,15 +67,15 @@ class RecordingReview:
         self._client_id = client_id
         self._said: set[str] = set()
 
-    def is_trained_on(self, recording_id: int, recording: Recording) -> bool:
-        """Tell whether a recording may teach; the first time that it may not, the log says why."""
+    def why_left_out(self, recording_id: int, recording: Recording) -> str:
+        """Return why a recording may not teach, nothing where it may; the first time the log says it too."""
         why = why_not_trained_on(recording)
         if not why:
-            return True
+            return ""
         take = recording.take_sha256().hex()
         try:
             if take in self._accepted.read():
-                return True
+                return ""
         except (ValueError, OSError) as error:
             why = f"{why} ({error})"
         if take not in self._said:
@@ -88,7 +88,7 @@ class RecordingReview:
                 why,
                 recording_id,
             )
-        return False
+        return why
 
 
 def why_not_trained_on(recording: Recording) -> str:

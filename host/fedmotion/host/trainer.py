@@ -4,7 +4,6 @@ The recordings stay here; what an answer holds is all that leaves the house, and
 word on whether there is one.
 """
 
-import hashlib
 import logging
 from collections import Counter
 from dataclasses import dataclass, field
@@ -24,10 +23,12 @@ from fedmotion.host.disclosure import (
     why_too_much_memory,
     why_too_much_work,
 )
+from fedmotion.host.held_out import HeldOutTakes
 from fedmotion.host.recording_review import RecordingReview
 from fedmotion.host.recording_store import DamagedRecordingError, RecordingStore
 from fedmotion.host.released_model import LoadedModel
 from fedmotion.models.family import confusion, family
+from fedmotion.models.one_place import training_seed
 from fedmotion.models.specification import Parameters, Specification
 from fedmotion.models.statistics import MIN_WINDOWS
 from fedmotion.models.windows import window_at
@@ -63,12 +64,6 @@ class Answer:
     declined: str = ""
 
 
-def training_seed(settings_seed: int, round_id: int, client_id: str) -> int:
-    """Return a client's seed for one round, 0 to 2**32 - 1: the same again for the same three."""
-    digest = hashlib.sha256(f"{settings_seed}/{round_id}/{client_id}".encode()).digest()
-    return int.from_bytes(digest[:4], "big")
-
-
 @dataclass(frozen=True, slots=True)
 class _Cut:
     label: str
@@ -79,29 +74,56 @@ class _Cut:
 class Trainer:
     """Works on the recordings of one store; windows are cut once and kept between rounds.
 
-    What it discloses is kept in the file `disclosed`, by default the profile's, beside the recordings.
+    What it discloses is kept in the file `disclosed`, by default the profile's, beside the recordings. Takes
+    that `held_out` holds out are in no answer of any kind; None holds out nothing.
     """
 
-    def __init__(self, store: RecordingStore, client_id: str, disclosed: Path | None = None) -> None:
+    def __init__(
+        self,
+        store: RecordingStore,
+        client_id: str,
+        disclosed: Path | None = None,
+        held_out: HeldOutTakes | None = None,
+    ) -> None:
         self._store = store
         self._client_id = client_id
         self._file = DisclosureFile(disclosed or store.path.with_name(FILE_NAME))
         self._review = RecordingReview(store.path, client_id)
         self._cut_for: tuple[float, int] | None = None
         self._cuts: dict[int, _Cut] = {}
+        self._held_out = held_out
+        self.settings = TrainSettings()
+        """Those of the last train round."""
+        self.left_out: dict[int, str] = {}
+        """Why recordings are not among the windows that were asked for last, by their ids."""
 
     def local_windows(self, specification: Specification) -> LocalWindows:
-        """Return the windows of all recordings whose label `specification` has."""
+        """Return the windows of recordings whose label `specification` has, held-out ones left out."""
         self._refresh(specification)
+        held_out = self._dealt()
+        return self._of(specification, [each for each in self._cuts.values() if each.take not in held_out])
+
+    def held_out_windows(self, specification: Specification) -> LocalWindows:
+        """Return the windows of the held-out recordings whose label `specification` has."""
+        self._refresh(specification)
+        held_out = self._dealt()
+        return self._of(specification, [each for each in self._cuts.values() if each.take in held_out])
+
+    def _dealt(self) -> frozenset[str]:
+        if self._held_out is None:
+            return frozenset()
+        return self._held_out.deal({cut.take: cut.label for cut in self._cuts.values()})
+
+    def _of(self, specification: Specification, cuts: list[_Cut]) -> LocalWindows:
         index_of = {activity: index for index, activity in enumerate(specification.activities)}
-        known = [cut for cut in self._cuts.values() if cut.label in index_of]
+        known = [cut for cut in cuts if cut.label in index_of]
         windows = np.empty((len(known), specification.window_length, 6), dtype=np.float32)
         for position, cut in enumerate(known):
             windows[position] = cut.window
         return LocalWindows(
             windows,
             np.array([index_of[cut.label] for cut in known], dtype=np.int64),
-            Counter(cut.label for cut in self._cuts.values() if cut.label not in index_of),
+            Counter(cut.label for cut in cuts if cut.label not in index_of),
             tuple(cut.take for cut in known),
         )
 
@@ -151,6 +173,7 @@ class Trainer:
         return why_too_much_work(announcement.settings, model.specification, n_windows)
 
     def _train(self, announcement: Announcement, model: LoadedModel, local: LocalWindows) -> Answer:
+        self.settings = announcement.settings
         settings: TrainSettings = msgspec.structs.replace(
             announcement.settings,
             seed=training_seed(announcement.settings.seed, announcement.round_id, self._client_id),
@@ -171,6 +194,7 @@ class Trainer:
             self._cuts.clear()
             self._cut_for = cut_for
         present = self._store.takes()
+        self.left_out = {}
         # Deleted or relabelled, by another program too; an id may be another take's after a deletion.
         for recording_id, cut in list(self._cuts.items()):
             if present.get(recording_id) != (cut.label, cut.take):
@@ -182,8 +206,13 @@ class Trainer:
                 recording = self._store.get(recording_id)
             except DamagedRecordingError as error:
                 _log.warning("client=%s trains without one: %s", self._client_id, error)
+                self.left_out[recording_id] = str(error)
                 continue
-            if recording is not None and self._review.is_trained_on(recording_id, recording):
+            if recording is None:
+                continue
+            if why := self._review.why_left_out(recording_id, recording):
+                self.left_out[recording_id] = why
+            else:
                 window = window_at(
                     specification,
                     recording.t_us,

@@ -18,9 +18,10 @@ from fedmotion.aggregator.federation_store import FederationStore, ModelReferenc
 from fedmotion.boards.script import Script
 from fedmotion.boards.simulated_board import make_script
 from fedmotion.broker.embedded import BrokerKind
+from fedmotion.models.one_place import train_in_one_place
 from fedmotion.models.specification import Parameters
 from fedmotion.protocol.tensors import decode_arrays
-from fedmotion.simulation.baselines import Examined, examine, pool, train_in_one_place, windows_of
+from fedmotion.simulation.baselines import Examined, examine, pool, windows_of
 from fedmotion.simulation.cast import Cast, Role
 from fedmotion.simulation.scoring import Decision, Score, score
 from fedmotion.simulation.stage import Boards, Folder, Stage, Watch

@@ -207,6 +207,8 @@ class Stage:
         arguments = [
             *(command, "--profile", str(self._folder.profile(role)), "--port", port, "--json"),
             *("--marks", str(self._folder.marks(role)), "--is-other-recorded", "--person", role.person),
+            # The newcomer is who is asked here: all that a home has is trained on, as it is alone and pooled.
+            *("--held-out-share", "0"),
         ]
         return self._start(f"{role.client_id}-agent", arguments)
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fedmotion.host.board_line import BoardLine
 from fedmotion.host.imu_stream import StreamCounters
+from fedmotion.host.own_model import in_words
 from fedmotion.host.plot.trace import Span, Trace
 from fedmotion.host.recogniser import Recogniser
 from fedmotion.host.released_model import LoadedModel
@@ -62,7 +63,7 @@ class LiveBoard:
         hello = self._line.stream.hello
         parts = ["" if hello is None else hello.board]
         if self._recogniser.round_id is not None:
-            parts.append(f"model of round {self._recogniser.round_id}")
+            parts.append(in_words(self._recogniser.round_id))
         return ", ".join(part for part in parts if part)
 
     @property

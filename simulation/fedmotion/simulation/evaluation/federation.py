@@ -15,8 +15,9 @@ from fedmotion.aggregator.founding import new_id
 from fedmotion.aggregator.refusal import check_body
 from fedmotion.aggregator.strategies.strategy import Update
 from fedmotion.delivery.chunks import ENVELOPE_BYTES, count_chunks
-from fedmotion.host.trainer import LocalWindows, training_seed
+from fedmotion.host.trainer import LocalWindows
 from fedmotion.models.family import family
+from fedmotion.models.one_place import FIRST_TRAIN_ROUND, fitting, training_seed
 from fedmotion.models.parameters import initial_parameters
 from fedmotion.models.specification import Parameters, Specification, encode_specification
 from fedmotion.models.statistics import MIN_WINDOWS, basis, merge
@@ -31,7 +32,6 @@ from fedmotion.protocol.messages import (
     encode_message,
 )
 from fedmotion.protocol.tensors import encode_arrays, sha256_of
-from fedmotion.simulation.baselines import FIRST_TRAIN_ROUND, fitting
 
 _FEDERATION_ID, _LINEAGE_ID = (new_id(random.Random(seed)) for seed in (1, 2))
 _PURPOSES: tuple[Purpose, ...] = ("round", "released")

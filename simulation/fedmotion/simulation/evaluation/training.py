@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from fedmotion.host.trainer import LocalWindows
 from fedmotion.models.family import decide, family
+from fedmotion.models.one_place import train_by_round
 from fedmotion.models.specification import Parameters, Specification
-from fedmotion.simulation.baselines import pool, train_by_round
+from fedmotion.simulation.baselines import pool
 from fedmotion.simulation.evaluation.plan import Plan
 
 Decided = NDArray[np.int64]
