@@ -9,6 +9,7 @@ import click
 _EPILOG = """\b
 Examples:
   fedmotion demo                                  see it all on this machine
+  fedmotion start                                 from your board to a recognised gesture
   fedmotion sim-board --board simulated           a board without hardware
   fedmotion flash uno --port /dev/ttyACM0         give an Arduino its firmware
   fedmotion aggregator --data ./federation        lead a federation
@@ -24,6 +25,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "fedmotion.cli.demo",
         "Four people's sensors teach each other a gesture; a fifth is recognised.",
     ),
+    "start": ("fedmotion.cli.start", "From a board to a recognised gesture, step by step."),
     "agent": ("fedmotion.cli.agent", "Own one node: record, train when a round asks, recognise live."),
     "aggregator": ("fedmotion.cli.aggregator", "Lead a federation: run its rounds and publish its models."),
     "invite": ("fedmotion.cli.invite", "Write the one file with which a client takes part."),

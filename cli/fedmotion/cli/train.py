@@ -50,7 +50,7 @@ def command(profile: str, labels: tuple[str, ...], out: Path | None, is_json: bo
     if out is not None:
         _check_place(out)
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
-    with _progress() as on_progress:
+    with training_progress() as on_progress:
         trained = train_own(whose, labels, on_progress=on_progress)
     if out is not None:
         write_private(out, whose.own_model.read_bytes())
@@ -85,7 +85,7 @@ def _check_place(out: Path) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[OnProgress]:
+def training_progress() -> Iterator[OnProgress]:
     """Give what the share done is told: a bar for each stage on a terminal, nothing else."""
     errors = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn())

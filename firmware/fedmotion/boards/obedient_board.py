@@ -33,16 +33,20 @@ class ObedientBoard:
     ----------
     seed
         Which person; `performance_seed` is which performance of theirs.
+    speed
+        How fast their time passes; see NodeServer.
     """
 
-    def __init__(self, seed: int, *, performance_seed: int = 0) -> None:
+    def __init__(self, seed: int, *, performance_seed: int = 0, speed: float = 1.0) -> None:
         self._who = person(seed)
         self._rng = np.random.default_rng([_STREAM, seed, performance_seed])
         self._sensor = VirtualMpu6050(rest(self._who, _REST_S, self._rng), seed=performance_seed)
         self._node = SimulatedNode(
-            self._sensor, seed=performance_seed, transmit_buffer_bytes=TRANSMIT_BUFFER_BYTES
+            self._sensor,
+            seed=performance_seed,
+            transmit_buffer_bytes=TRANSMIT_BUFFER_BYTES if speed == 1 else None,
         )
-        self._server = NodeServer(self._node, TcpListener(0))
+        self._server = NodeServer(self._node, TcpListener(0), speed=speed)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._server.serve, args=(self._stop,), name="board")
 
