@@ -15,6 +15,7 @@ from fedmotion.cli.main import command as fedmotion
 
 COMMANDS = (
     "demo",
+    "start",
     "agent",
     "aggregator",
     "invite",
