@@ -366,3 +366,18 @@ def test_a_store_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path)
         with pytest.raises(StoreError, match=r"is of version 4, this program reads up to 3: .* newer fedmot"):
             open_store(path, read_only=read_only)
     assert path.read_bytes() == before
+
+
+def test_what_was_deleted_counts_for_no_person_and_no_board(tmp_path: Path, takes: list[Recording]) -> None:
+    with RecordingStore(tmp_path / "r.sqlite", clock=lambda: 0.0) as store:
+        first, second, third = takes[:3]
+        for take in (first, second, third):
+            store.add(dataclasses.replace(take, label="wave"))
+        assert store.ids_of("wave", "ada") == [1, 2, 3]
+        assert store.ids_of("wave", "bert") == []
+        assert store.count_by_board() == {77: 3}
+        store.delete([2])
+        assert store.remove_take(third.take_sha256())
+        assert not store.remove_take(third.take_sha256())
+        assert store.ids_of("wave", "ada") == [1]
+        assert store.count_by_board() == {77: 1}

@@ -20,7 +20,10 @@ from fedmotion.host.guided.take_report import TakeReport
 _LEAST_S = 0.08
 """Between two pictures of the same phase: fast enough for a level, slow enough for a Pi over ssh."""
 
-_METER = 48
+_HIGH = 30
+"""Lines of a terminal from which the picture has room to breathe."""
+
+_METER = 36
 _BARS = " ▁▂▃▄▅▆▇█"
 _COLOURS = {
     Phase.BOARD: "yellow",
@@ -50,9 +53,11 @@ _BIG = {
 """Five rows of three columns with a column between: seen from as far as one stands to perform."""
 
 
-def draw(screen: Screen | MarkScreen, about: str) -> RenderableType:
-    """Return the picture of `screen`; nothing depends on colour alone."""
+def draw(screen: Screen | MarkScreen, about: str, height: int = 40) -> RenderableType:
+    """Return the picture of `screen`, closer together in a low terminal; nothing depends on colour alone."""
     body = _guided(screen) if isinstance(screen, Screen) else _marks(screen)
+    if height < _HIGH:
+        body = [row for row in body if row != ""]
     if screen.board:
         body.insert(0, Text(screen.board, style="dim"))
     if screen.warning:
@@ -189,7 +194,7 @@ class LiveView:
         if phase == self._phase and now_s - self._shown_s < _LEAST_S:
             return
         self._phase, self._shown_s = phase, now_s
-        self._live.update(draw(screen, self.about), refresh=True)
+        self._live.update(draw(screen, self.about, self._console.height), refresh=True)
 
     def say(self, text: str, *, is_good: bool) -> None:
         """Print a line that stays."""

@@ -116,6 +116,7 @@ class GuidedTakes:
                 return []
             case BoardWent(reason):
                 self._away = reason
+                self._level = Level(self._level.t_us, 0.0, is_moving=False)
                 return self._lose(reason, now_s)
             case StreamCut(reason):
                 return self._lose(reason, now_s)
