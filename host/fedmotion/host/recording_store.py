@@ -222,23 +222,6 @@ class RecordingStore(SqliteStore):
         """Delete the recording of one take; False where there is none."""
         return bool(self._execute("DELETE FROM recordings WHERE take_sha256 = ? RETURNING 1", (take_sha256,)))
 
-    def ids_of(self, label: str, person: str) -> list[int]:
-        """Return the ids of one person's recordings of one label, in the order of their adding."""
-        rows = self._execute(
-            "SELECT recording_id FROM recordings WHERE label = ? AND person = ? ORDER BY recording_id",
-            (label, person),
-        )
-        return [recording_id for (recording_id,) in rows]
-
-    def count_by_board(self) -> dict[int, int]:
-        """Return how many recordings each board has made, by its id."""
-        rows = self._execute("SELECT board_id, count(*) FROM recordings GROUP BY board_id ORDER BY board_id")
-        return {int.from_bytes(board_id, "big"): count for board_id, count in rows}
-
-    def remove_take(self, take_sha256: bytes) -> bool:
-        """Delete the recording of one take; False where there is none."""
-        return bool(self._execute("DELETE FROM recordings WHERE take_sha256 = ? RETURNING 1", (take_sha256,)))
-
     def recording_ids(self) -> list[int]:
         """Return the ids of all recordings, in the order of their adding."""
         return list(self.takes())
