@@ -56,7 +56,7 @@ def assert_is_one_sentence(error: str) -> None:
         (["agent", "--log-level", "loud"], "'loud' is not one of 'debug', 'info', 'warning', 'error'"),
         (["agent", "--is-other-recorded"], "is_other_recorded needs marks"),
         (["agent", "--marks", "absent.json"], "the marks absent.json cannot be read"),
-        (["recognise"], "has joined no federation: run `fedmotion join FILE`"),
+        (["recognise"], "has nothing to recognise by: `fedmotion train` makes a model of its recordings"),
         (["recognise", "--port", "socket://x"], "socket://HOST:PORT with a port of 1 to 65535"),
         (["record"], "Missing argument 'LABEL'"),
         (["record", "swipe"], "recording needs a board: give --port"),
