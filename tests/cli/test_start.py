@@ -129,7 +129,7 @@ def test_what_was_recorded_counts_when_it_is_run_again(tmp_path: Path) -> None:
         first.wait_for("what was recorded is kept")
         assert first.end() == 130
     with Terminal(*arguments) as second:
-        second.wait_for("q stop")
+        second.wait_for("next: swipe_left")
         # One more may have been under way when the key was pressed.
         assert re.search(r"1\. record: [12] swipe_left, 4 swipe_right, 6 other", second.said)
         second.press("q")
