@@ -81,7 +81,7 @@ class Node:
 
     def configurations(self, gestures: Iterable[str]) -> dict[str, bytes]:
         """Return the retained payloads by topic: a device trigger a gesture, and the two sensors."""
-        configured = {
+        configured: dict[str, dict[str, object]] = {
             f"{self.prefix}/device_automation/{self.node_id}/{object_id(gesture)}/config": {
                 "automation_type": "trigger",
                 # Shown as `"swipe_left" gesture`: subtype, type.
@@ -92,7 +92,7 @@ class Node:
             }
             for gesture in gestures
         }
-        of_both = {
+        of_both: dict[str, object] = {
             "state_topic": self.state_topic,
             # A gesture twice in a row is two events in the history.
             "force_update": True,
