@@ -236,7 +236,23 @@ def test_questions_damaged_at_random_never_break_the_server(
     server = serve()
     rng = random.Random(20)
     whole = json.dumps({"window": window, "rate_hz": 50, "frame": "board"}).encode()
-    values = (None, True, -1, 0, 1e308, 10**30, 2**63, "x", [], {}, [[]], [[[]]], [[1] * 6], "\ud800", "NaN")
+    values: tuple[object, ...] = (
+        None,
+        True,
+        -1,
+        0,
+        1e308,
+        10**30,
+        2**63,
+        "x",
+        [],
+        {},
+        [[]],
+        [[[]]],
+        [[1] * 6],
+        "\ud800",
+        "NaN",
+    )
     statuses = []
     for number in range(300):
         if number % 3 == 0:
@@ -471,7 +487,7 @@ def test_connections_are_bounded_and_those_that_dawdle_are_broken_off(serve: Ser
     ],
 )
 def test_pages_of_strangers_are_not_answered(serve: Server, headers: dict[str, str], status: int) -> None:
-    assert ask(serve(), "GET", "/v1/last", **headers).status == status
+    assert ask(serve(), "GET", "/v1/last", None, **headers).status == status
 
 
 def test_only_json_of_a_known_and_bearable_length_is_read(serve: Server) -> None:
