@@ -155,11 +155,12 @@ class Session:
             return
         if isinstance(event, LoadedModel):
             self._use(event)
-        if isinstance(event, StreamCounters) and self._marks is not None and self._agent is not None:
+        is_end = isinstance(event, StreamCounters) and self._marks is not None
+        if is_end and self._agent is not None:
             self._agent.stop()
         if self._is_json:
             tell_scripts(event)
-        elif self._view is None or not isinstance(event, LoadedModel | StreamCounters):
+        elif not is_end and (self._view is None or not isinstance(event, LoadedModel | StreamCounters)):
             # The picture shows those two itself; the others come above it.
             tell_people(event)
 
