@@ -36,6 +36,7 @@ DOORS = {
         "fedmotion.simulation.evaluation.pictures",
         "fedmotion.host.recording_picture",
         "fedmotion.host.benefit_picture",
+        "fedmotion.host.why_picture",
         "fedmotion.host.plot.figure",
         "fedmotion.host.plot.window",
     },

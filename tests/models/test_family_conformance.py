@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fedmotion.models import specification as specifications
 from fedmotion.models.family import confusion, decide, family
+from fedmotion.models.features import features
 from fedmotion.models.parameters import check_arrays, initial_parameters, select
 from fedmotion.models.specification import Array, Parameters
 from fedmotion.models.statistics import merge, moments_from
@@ -324,3 +325,29 @@ def test_recognising_imports_no_trainer(case: Case) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_windows_lie_where_their_own_kind_does(case: Case) -> None:
+    specification = case.specify(THREE)
+    windows, labels = performed(specification)
+    parameters = case.start(specification, windows)
+    points = case.model.points(specification, parameters, windows)
+    assert points.shape[0] == len(windows)
+    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    assert np.mean(labels[distances.argmin(axis=1)] == labels) > 0.95
+    with pytest.raises(ValueError, match="windows have shape"):
+        case.model.points(specification, parameters, windows[:, 1:])
+
+
+def test_features_computed_before_are_decided_as_their_windows_are(case: Case) -> None:
+    specification = case.specify(THREE)
+    windows, labels = performed(specification)
+    parameters = case.start(specification, windows)
+    parameters |= train(case, specification, parameters, windows, labels)
+    rows = features(windows)
+    expected = case.model.probabilities(specification, parameters, windows)
+    assert (case.model.probabilities_of_features(specification, parameters, rows) == expected).all()
+    for wrong in (rows[:, 1:], rows[0], np.full_like(rows, np.nan)):
+        with pytest.raises(ValueError, match=r"features (have shape|are finite)"):
+            case.model.probabilities_of_features(specification, parameters, wrong)

@@ -1,5 +1,6 @@
 from fedmotion.boards.script import Mark
-from fedmotion.simulation.scoring import Decision, Score, match, score
+from fedmotion.host.stream_score import match
+from fedmotion.simulation.scoring import Decision, Score, score
 
 LEFT, OTHER, RIGHT = Mark("left", 1000, 2000), Mark("other", 3000, 4000), Mark("right", 5000, 6000)
 MARKS = (LEFT, OTHER, RIGHT)

@@ -3,6 +3,7 @@
 import logging
 import signal
 from pathlib import Path
+from typing import Protocol
 
 import click
 import msgspec
@@ -17,7 +18,7 @@ from fedmotion.host.imu_stream import StreamCounters
 from fedmotion.host.marks import by_marks, read_marks
 from fedmotion.host.own_model import in_words
 from fedmotion.host.profile import find_profile
-from fedmotion.host.recogniser import Recognition
+from fedmotion.host.recogniser import Decision, Recognition
 from fedmotion.host.recording_store import Recording
 from fedmotion.host.released_model import LoadedModel
 from fedmotion.models.specification import pca_svm
@@ -27,13 +28,31 @@ FINDING = pca_svm(("gesture", OTHER))
 """How movements are found for recordings, before any federation says what is to be learned."""
 
 
-def run_agent(configuration: AgentConfiguration, *, is_json: bool) -> None:
+class Listener(Protocol):
+    """One that hears what an agent does, in place of the lines that are written else."""
+
+    def begin(self, agent: Agent) -> None:
+        """Know the agent, which has not started yet."""
+
+    def tell(self, event: "ToldEvent") -> None:
+        """Take what a person or a script is told else."""
+
+    def decide(self, decision: Decision) -> None:
+        """Take what the model made of a movement."""
+
+    def tick(self) -> None:
+        """Do what is due; called several times a second."""
+
+
+def run_agent(configuration: AgentConfiguration, *, is_json: bool, listener: Listener | None = None) -> None:
     """Run one agent until SIGINT or SIGTERM; raises ValueError or ClickException where it cannot start."""
     logging.basicConfig(
         level=configuration.logging_level if not is_json else logging.WARNING,
         format="%(asctime)s %(levelname)s %(message)s",
     )
-    tell = _tell_scripts if is_json else _tell_people
+    tell = tell_scripts if is_json else tell_people
+    if listener is not None:
+        tell = listener.tell
     labelling = None
     if configuration.marks:
         marks = read_marks(Path(configuration.marks))
@@ -43,6 +62,8 @@ def run_agent(configuration: AgentConfiguration, *, is_json: bool) -> None:
     def on_tick() -> None:
         for poll in polls:
             poll()
+        if listener is not None:
+            listener.tick()
 
     profile = find_profile(configuration.profile)
     agent = Agent(
@@ -57,7 +78,10 @@ def run_agent(configuration: AgentConfiguration, *, is_json: bool) -> None:
         on_told=tell,
         on_benefit=tell,
         on_tick=on_tick,
+        on_decision=_ignore if listener is None else listener.decide,
     )
+    if listener is not None:
+        listener.begin(agent)
     if not is_json:
         click.echo(_what_recognises(agent.recogniser.round_id), err=True)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -80,10 +104,15 @@ def _what_recognises(round_id: int | None) -> str:
     return f"recognising by the {in_words(round_id)}"
 
 
+def _ignore(_decision: Decision) -> None:
+    return
+
+
 ToldEvent = Recognition | Recording | LoadedModel | StreamCounters | Told | Benefit
 
 
-def _tell_people(event: ToldEvent) -> None:
+def tell_people(event: ToldEvent) -> None:
+    """Write one line."""
     match event:
         case Recognition():
             click.echo(f"{event.start_us / 1e6:9.2f} s  {event.activity}  ({event.probability:.0%})")
@@ -101,8 +130,8 @@ def _tell_people(event: ToldEvent) -> None:
             click.echo(event.sentence, err=True)
 
 
-def _tell_scripts(event: ToldEvent) -> None:
-    """One JSON object a line; `event` says which."""
+def tell_scripts(event: ToldEvent) -> None:
+    """Write one JSON object a line; `event` says which."""
     match event:
         case Recognition():
             told = {"event": "recognised", **msgspec.to_builtins(event)}

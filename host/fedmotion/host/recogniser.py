@@ -54,7 +54,8 @@ class Recogniser:
     """Recognises the gestures of one stream; without a model it recognises nothing.
 
     Movement that the model takes for `other` gives no recognition and is counted in `n_by_activity`;
-    `on_decision` is told of it as well, just before a recognition is returned. `turn` is how the board sits;
+    `on_decision` is told of it as well, just before a recognition is returned. `span_us` is the first and the
+    last instant that was looked at, `seen_us` how much of that without gaps. `turn` is how the board sits;
     `on_doubt` is told in words, when a doubt begins, that it seems to sit otherwise.
     """
 
@@ -73,6 +74,8 @@ class Recogniser:
         self._family: Family | None = None
         self._windows: WindowStream | None = None
         self._last_us = 0
+        self.span_us: tuple[int, int] | None = None
+        self.seen_us = 0
 
     @property
     def model(self) -> LoadedModel | None:
@@ -110,6 +113,8 @@ class Recogniser:
             return []
         if has_gap_before:
             self._windows.reset()
+        if len(t_us):
+            self._look_at_time(int(t_us[0]), int(t_us[-1]), has_gap_before=has_gap_before)
         recognitions: list[Recognition] = []
         first = 0
         while first < len(t_us):
@@ -119,6 +124,12 @@ class Recogniser:
             recognitions += self._decide(windows)
             first = stop
         return recognitions
+
+    def _look_at_time(self, first_us: int, last_us: int, *, has_gap_before: bool) -> None:
+        is_on = self.span_us is not None and not has_gap_before
+        self.seen_us += last_us - (self._last_us if is_on else first_us)
+        begin_us = first_us if self.span_us is None else min(self.span_us[0], first_us)
+        self.span_us = (begin_us, last_us)
 
     def flush(self) -> list[Recognition]:
         """Return what the stream's end still holds."""

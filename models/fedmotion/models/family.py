@@ -59,6 +59,19 @@ class Family(Protocol):
         Rows sum to 1 whatever the parameters; a row whose scores are no numbers is `other` for sure.
         """
 
+    def probabilities_of_features(
+        self, specification: Specification, parameters: Mapping[str, Array], rows: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the same of windows whose features were computed before, shape (n_windows, n_features).
+
+        Raises ValueError also where the family takes windows as they are.
+        """
+
+    def points(
+        self, specification: Specification, parameters: Mapping[str, Array], windows: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Return where windows lie for the model, shape (n_windows, n_dimensions): near is alike."""
+
 
 def family(name: str) -> Family:
     """Return the family called `name`.

@@ -129,8 +129,33 @@ def probabilities(
     temperature, where there is one, changes how sure it is and not of what.
     """
     check_windows(specification, windows)
+    return _probabilities(specification, parameters, features(windows))
+
+
+def probabilities_of_features(
+    specification: Specification, parameters: Mapping[str, Array], rows: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the same of rows of `features`, shape (n_windows, n_features)."""
+    if rows.ndim != 2 or rows.shape[1] != specification.n_features:
+        raise ValueError(f"features have shape (n_windows, {specification.n_features}), got {rows.shape}")
+    if not np.isfinite(rows).all():
+        raise ValueError("features are finite, got NaN or infinity")
+    return _probabilities(specification, parameters, rows)
+
+
+def points(
+    specification: Specification, parameters: Mapping[str, Array], windows: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return the principal components of the windows' features, shape (n_windows, n_components)."""
+    check_windows(specification, windows)
+    return _components(parameters, features(windows))
+
+
+def _probabilities(
+    specification: Specification, parameters: Mapping[str, Array], rows: NDArray[np.float64]
+) -> NDArray[np.float64]:
     with np.errstate(all="ignore"):
-        margins = _margins(specification, parameters, _project(specification, parameters, windows))
+        margins = _margins(specification, parameters, _bent(specification, _components(parameters, rows)))
     if "log_temperature" in parameters:
         limit = MAX_LOG_TEMPERATURE
         margins /= np.exp(parameters["log_temperature"].clip(-limit, limit))
@@ -223,12 +248,20 @@ class _Svm:
 def _project(
     specification: Specification, parameters: Mapping[str, Array], windows: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    deviations = features(windows) - parameters["mean"]
+    return _bent(specification, _components(parameters, features(windows)))
+
+
+def _components(parameters: Mapping[str, Array], rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    deviations = rows - parameters["mean"]
     scale = parameters["scale"]
     # Before its first statistics round a lineage's basis is zeros: all points are the origin.
     standardised = np.divide(deviations, scale, out=np.zeros_like(deviations), where=scale > 0)
-    points: NDArray[np.float64] = standardised @ parameters["components"].T
-    return fourier_features(specification, points) if specification.n_fourier else points
+    components: NDArray[np.float64] = standardised @ parameters["components"].T
+    return components
+
+
+def _bent(specification: Specification, components: NDArray[np.float64]) -> NDArray[np.float64]:
+    return fourier_features(specification, components) if specification.n_fourier else components
 
 
 def _class_weights(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:

@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from fedmotion.host.stream_score import match
 from fedmotion.protocol.identity import OTHER
 from fedmotion.simulation.demo import DemoResult
-from fedmotion.simulation.scoring import Decision, match
+from fedmotion.simulation.scoring import Decision
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _GREY = "#8C8C8C"

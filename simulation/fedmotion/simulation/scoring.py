@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fedmotion.boards.script import Mark
+from fedmotion.host.stream_score import match
 from fedmotion.protocol.identity import OTHER
 
 
@@ -30,19 +31,6 @@ class Score:
     n_confused: int
     n_missed: int
     n_false_alarms: int
-
-
-def match(marks: Sequence[Mark], decisions: Sequence[Decision]) -> list[int | None]:
-    """Return for each decision the index of the mark that it overlaps longest, or None."""
-
-    def overlap_us(decision: Decision, mark: Mark) -> int:
-        return min(decision.stop_us, mark.stop_us) - max(decision.start_us, mark.start_us)
-
-    matched: list[int | None] = []
-    for decision in decisions:
-        best = max(range(len(marks)), key=lambda i: overlap_us(decision, marks[i]), default=None)
-        matched.append(best if best is not None and overlap_us(decision, marks[best]) > 0 else None)
-    return matched
 
 
 def score(marks: Sequence[Mark], decisions: Sequence[Decision]) -> Score:

@@ -20,11 +20,12 @@ from fedmotion.boards.script import Script
 from fedmotion.broker.accounts import new_password, write_accounts
 from fedmotion.broker.embedded import BrokerKind, start_broker
 from fedmotion.host.profile import Profile, join
+from fedmotion.host.stream_score import match
 from fedmotion.protocol.configuration import describe
 from fedmotion.protocol.invitation import encode_invitation
 from fedmotion.simulation.cast import Cast, Role
 from fedmotion.simulation.programs import Program, ProgramError
-from fedmotion.simulation.scoring import Decision, match
+from fedmotion.simulation.scoring import Decision
 
 _HOST = "127.0.0.1"
 _QUIET_S = 60.0

@@ -51,8 +51,8 @@ def is_same_origin(origin: str | None, host_header: str) -> bool:
     return origin is None or origin.lower() == f"http://{host_header.lower()}"
 
 
-def parse_address(text: str) -> WebAddress:
-    """Return the address of `[HOST:]PORT`, on loopback where there is no host.
+def parse_address(text: str, option: str = "--web") -> WebAddress:
+    """Return the address of `[HOST:]PORT`, on loopback where there is no host; `option` is how it was given.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def parse_address(text: str) -> WebAddress:
     match = re.fullmatch(r"(?:(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):)?([0-9]{1,5})", text)
     if match is None or int(match[2]) > 65535:
         raise ValueError(
-            "--web is PORT or HOST:PORT with a port of 0 to 65535, such as 8080 or 0.0.0.0:8080, "
+            f"{option} is PORT or HOST:PORT with a port of 0 to 65535, such as 8080 or 0.0.0.0:8080, "
             f"got {text!r}"
         )
     return WebAddress((match[1] or _LOOPBACK).strip("[]"), int(match[2]))
