@@ -63,8 +63,8 @@ class Guide:
                 click.echo("all takes are there already")
                 return
             click.echo(
-                f"rest, wait for GO, move once, rest. For {OTHER}: scratch your head, take a cup, and so on, "
-                "each time something else"
+                "rest, wait for GO, move once, rest\n"
+                f"{OTHER} is what is no gesture: scratch your head, take a cup, each time something else"
             )
             keys, view = self._screen(stack)
             if self._board.person is not None:
