@@ -169,6 +169,11 @@ def test_paho_is_imported_in_broker_alone() -> None:
     assert importers == {"broker"}
 
 
+def test_http_is_served_by_one_module() -> None:
+    servers = {name for name, path in MODULES.items() if "http.server" in set(imports(path))}
+    assert servers == {"fedmotion.host.http"}
+
+
 def test_the_aggregator_imports_what_cannot_read_motion() -> None:
     imported = {
         each

@@ -37,7 +37,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "mount": ("fedmotion.cli.mount", "Say how the board is turned on its wearer."),
     "models": ("fedmotion.cli.models", "List models, show and compare them, save one into a file."),
     "recordings": ("fedmotion.cli.recordings", "List, check, relabel, delete, import and export recordings."),
-    "recognise": ("fedmotion.cli.recognise", "Print each gesture as it is recognised."),
+    "recognise": (
+        "fedmotion.cli.recognise",
+        "Tell of each gesture as it is recognised: here, to programs, to Home Assistant.",
+    ),
     "ports": ("fedmotion.cli.ports", "List the boards that are connected, and what runs on them."),
     "doctor": (
         "fedmotion.cli.doctor",

@@ -147,7 +147,7 @@ class Rate:
     def __call__(self, n_samples: int, now_s: float) -> float:
         """Return the rate now that `n_samples` have come in all."""
         self._seen.append((now_s, n_samples))
-        while len(self._seen) > 2 and now_s - self._seen[1][0] > _RATE_S:
+        while len(self._seen) > 2 and now_s - self._seen[1][0] >= _RATE_S:
             self._seen.popleft()
         (first_s, n_first), (last_s, n_last) = self._seen[0], self._seen[-1]
         return (n_last - n_first) / (last_s - first_s) if last_s > first_s else 0.0
