@@ -1,6 +1,8 @@
 """`fedmotion recognise` as a maker meets it: real processes, boards at the end of a line, a real broker."""
 
 import http.client
+import io
+import itertools
 import json
 import os
 import queue
@@ -13,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from uuid import UUID
 
+import click
 import numpy as np
 import pytest
 from rich.console import Console
@@ -24,7 +27,7 @@ from fedmotion.broker.accounts import Account, write_accounts
 from fedmotion.broker.door import Event, Received
 from fedmotion.broker.embedded import RunningBroker, start_broker
 from fedmotion.broker.paho_door import PahoDoor
-from fedmotion.cli.recognise_view import Rate, ViewState, bar, render
+from fedmotion.cli.recognise_view import Rate, View, ViewState, bar, render
 from fedmotion.cli.score_table import in_words
 from fedmotion.host.gesture_output import GestureFilter
 from fedmotion.host.imu_stream import ImuBlock, ImuStream
@@ -349,6 +352,25 @@ def test_the_view_says_what_it_waits_for_and_fits_a_narrow_terminal(model: Loade
     state.model = model
     state.last = (decided(model, "other", (0.1, 0.1, 0.8)), "other")
     assert max(len(line) for line in shown(state, 0.0, 40).splitlines()) <= 40
+
+
+def test_what_others_say_comes_above_the_view_and_streams_are_as_before_in_the_end() -> None:
+    terminal = io.StringIO()
+    console = Console(file=terminal, force_terminal=True, color_system=None, width=60, legacy_windows=False)
+    before = (sys.stdout, sys.stderr)
+    view = View(console, ViewState(port="/dev/ttyACM0"), clock=itertools.count().__next__)
+    view.start()
+    view.tick()
+    click.echo("kept as wave", err=True)
+    click.echo("recorded wave")
+    view.tick()
+    view.stop()
+    assert (sys.stdout, sys.stderr) == before
+    said = terminal.getvalue()
+    for text in ("kept as wave", "recorded wave"):
+        # The picture is drawn again below it.
+        assert "waiting for /dev/ttyACM0" in said[: said.index(text)]
+        assert "waiting for /dev/ttyACM0" in said[said.index(text) :]
 
 
 def test_a_bar_is_filled_in_eighths_of_a_cell() -> None:

@@ -160,8 +160,8 @@ class Session:
             self._agent.stop()
         if self._is_json:
             tell_scripts(event)
-        elif not is_end and (self._view is None or not isinstance(event, LoadedModel | StreamCounters)):
-            # The picture shows those two itself; the others come above it.
+        elif not is_end and (self._view is None or not isinstance(event, LoadedModel)):
+            # The picture shows the model itself; the others come above it.
             tell_people(event)
 
     def decide(self, decision: Decision) -> None:

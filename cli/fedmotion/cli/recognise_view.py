@@ -1,12 +1,17 @@
 """The recogniser in a terminal: the last gestures, what the last movement was taken for, and the board."""
 
+import logging
 import math
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
+from rich.file_proxy import FileProxy
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -153,6 +158,18 @@ class Rate:
         return (n_last - n_first) / (last_s - first_s) if last_s > first_s else 0.0
 
 
+class _Above(FileProxy):
+    """Writes above the picture, for click too, which goes around a stream that has no encoding."""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # an attribute there, which is None
+        return "utf-8"
+
+    @property
+    def errors(self) -> str:  # type: ignore[override]  # likewise
+        return "replace"
+
+
 class View:
     """Keeps the picture on a terminal up to date, ten times a second at most."""
 
@@ -163,7 +180,8 @@ class View:
         self._clock = clock
         self._drawn_s = -math.inf
         self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=False)
+        self._live = Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+        self._redirected = ExitStack()
 
     @property
     def now_s(self) -> float:
@@ -171,13 +189,25 @@ class View:
         return self._clock()
 
     def start(self) -> None:
-        """Begin to draw; what others print comes above."""
+        """Begin to draw; what others print or log comes above."""
         self._live.start()
+        self._redirected.enter_context(redirect_stdout(_Above(self._console, sys.stdout)))
+        self._redirected.enter_context(redirect_stderr(_Above(self._console, sys.stderr)))
+        self._lead_logs(sys.stderr)
 
     def stop(self) -> None:
         """Leave the last picture on the terminal."""
         self._draw()
         self._live.stop()
+        self._redirected.close()
+        self._lead_logs(sys.stderr)
+
+    @staticmethod
+    def _lead_logs(stream: TextIO) -> None:
+        """Let the log write to what standard error is now: around the picture, and not into it."""
+        for handler in logging.getLogger().handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.setStream(stream)
 
     def told(self, gesture: Gesture) -> None:
         """Show a gesture."""
