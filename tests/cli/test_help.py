@@ -32,6 +32,7 @@ COMMANDS = (
     "doctor",
     "flash",
     "evaluate",
+    "completion",
     "sim-board",
 )
 CONTEXT = click.Context(fedmotion)
@@ -66,7 +67,8 @@ def test_help_says_what_the_command_does_and_has_examples(
     assert "Examples:" in text
     assert len(examples(text)) >= 2
     described = [line for line in text.splitlines() if line.strip().startswith("--")]
-    assert described or isinstance(command(name), click.Group)
+    options = [each for each in command(name).params if isinstance(each, click.Option)]
+    assert described or not options or isinstance(command(name), click.Group)
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])

@@ -260,6 +260,12 @@ def in_pipe(
         text=True,
         check=False,
         preexec_fn=limit,
+        # Coverage would want to write a file of its own, which the limit does not let it.
+        env={
+            name: value
+            for name, value in os.environ.items()
+            if limit_bytes is None or not name.startswith("COV")
+        },
     )
 
 

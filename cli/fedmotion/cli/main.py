@@ -51,6 +51,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "fedmotion.cli.evaluate",
         "What federation buys on recordings: alone, federated, personalised, pooled.",
     ),
+    "completion": ("fedmotion.cli.completion", "Let the tab key complete commands and options."),
     "sim-board": ("fedmotion.cli.sim_board", "A board without hardware, on a port like a real one's."),
 }
 

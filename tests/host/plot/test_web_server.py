@@ -29,7 +29,7 @@ from fedmotion.host.serial_port import Bytes, Opened, SerialEvent
 
 PAGE = Path(web_server.__file__).with_name("page")
 LOOPBACK = WebAddress("127.0.0.1", 0)
-DEADLINE_S = 20.0
+DEADLINE_S = 50
 Rows = tuple[np.ndarray, np.ndarray]
 
 
