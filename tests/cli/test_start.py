@@ -125,15 +125,22 @@ def test_what_was_recorded_counts_when_it_is_run_again(tmp_path: Path) -> None:
     )
     with Terminal(*arguments) as first:
         first.wait_for("2/4  swipe_left")
-        first.press("q")
+        first.press("\x03")
         first.wait_for("what was recorded is kept")
         assert first.end() == 130
     with Terminal(*arguments) as second:
         second.wait_for("next: swipe_left")
         # One more may have been under way when the key was pressed.
         assert re.search(r"1\. record: [12] swipe_left, 4 swipe_right, 6 other", second.said)
-        second.press("q")
-        assert second.end() == 130
+        second.wait_for("join one:")
+        second.press("\n")
+        assert second.end() == 0
+    with RecordingStore(Path(folder) / "recordings.sqlite", clock=time.time, read_only=True) as store:
+        takes = [store.get(each) for each in store.recording_ids()]
+    # The simulated person goes on, and does not perform the same again: durations are to the microsecond.
+    durations = [take.stop_us - take.start_us for take in takes if take is not None]
+    assert len(durations) == 14
+    assert len(set(durations)) == len(durations)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +152,7 @@ def test_what_was_recorded_counts_when_it_is_run_again(tmp_path: Path) -> None:
         ),
         (("--simulated", "--port", "/dev/ttyUSB0"), "leave --port out"),
         (("--speed", "2"), "goes with --simulated"),
+        (("--simulated", "--speed", "nan"), "--speed is 1 to 10, got nan"),
         (("--port", "/dev/ttyUSB99"), "/dev/ttyUSB99"),
         (("--person", "x" * 65), "person"),
     ],

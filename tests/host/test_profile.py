@@ -90,3 +90,9 @@ def test_profiles_are_found_by_name_or_folder(tmp_path: Path, monkeypatch: pytes
     assert find_profile("ada", tmp_path).directory == tmp_path / "ada"
     with pytest.raises(ValueError, match="a profile is a name"):
         find_profile("Ada Lovelace")
+
+
+def test_a_file_is_no_profile(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("")
+    with pytest.raises(ValueError, match=r"a profile is a folder, and .*notes is a file"):
+        find_profile(str(tmp_path / "notes"))

@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 
 from fedmotion.cli.options import CommaSeparated
-from fedmotion.cli.start_board import choose_board
+from fedmotion.cli.start_board import Simulated, choose_board
 from fedmotion.cli.start_steps import Guide, Wish
-from fedmotion.host.profile import find_profile
+from fedmotion.host.profile import Profile, find_profile
+from fedmotion.host.recording_store import RecordingStore
 from fedmotion.host.serial_port import check_port
 from fedmotion.protocol.identity import check_label
 
@@ -77,6 +78,8 @@ def command(
     Finds the board, records a few takes of each gesture and of other movement, learns them on this machine
     and recognises them live. Nothing leaves this machine; joining a federation is offered at the end.
     """
+    if not speed >= 1:  # nan is in every range of click's
+        raise ValueError(f"--speed is 1 to 10, got {speed}")
     if speed != 1 and not is_simulated:
         raise click.UsageError("--speed is of a simulated person: it goes with --simulated")
     if is_simulated and port:
@@ -89,9 +92,9 @@ def command(
     logging.basicConfig(level=logging.CRITICAL)
     begun_s = time.monotonic()
     with ExitStack() as stack:
-        board = choose_board(
-            stack, port, is_simulated=is_simulated, seed=seed, speed=speed, is_asking=is_asking
-        )
+        # What is held is not performed again: copies of a take teach nothing and flatter the model.
+        who = Simulated(seed, _n_held(whose), speed)
+        board = choose_board(stack, port, who, is_simulated=is_simulated, is_asking=is_asking)
         wish = Wish(
             gestures=_gestures(gestures, board.can_perform, is_asking=is_asking),
             n_takes=takes,
@@ -106,6 +109,13 @@ def command(
     _tell_what_next(profile, port or board.port, took, is_simulated=board.person is not None)
     if is_asking:
         _offer_to_join(profile, whose.invitation)
+
+
+def _n_held(profile: Profile) -> int:
+    if not profile.recordings.exists():
+        return 0
+    with RecordingStore(profile.recordings, clock=time.time, read_only=True) as store:
+        return len(store.recording_ids())
 
 
 def _gestures(given: tuple[str, ...], known: tuple[str, ...], *, is_asking: bool) -> tuple[str, ...]:
@@ -132,12 +142,16 @@ def _tell_what_next(profile: str, port: str, took: str, *, is_simulated: bool) -
     click.echo(
         f"""
 from here on
-  fedmotion recognise --port {port}{option}      gestures as they come, for scripts and Home Assistant too
-  fedmotion plot --port {port}{option}           the six axes live
-  fedmotion record LABEL --port {port}{option}   more takes, then `fedmotion train{option}`"""
+  gestures as they come, for scripts too:
+    fedmotion recognise --port {port}{option}
+  the six axes live:
+    fedmotion plot --port {port}{option}
+  more takes, and learning from them:
+    fedmotion record LABEL --port {port}{option}
+    fedmotion train{option}"""
     )
     if is_simulated:
-        click.echo("  fedmotion sim-board                         gives a PORT without a board")
+        click.echo("  a PORT without a board:\n    fedmotion sim-board")
 
 
 def _offer_to_join(profile: str, invitation: Path) -> None:

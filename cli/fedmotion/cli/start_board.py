@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Simulated:
+    """Which person, which performance of theirs, and how fast their time passes; see ObedientBoard."""
+
+    seed: int
+    performance_seed: int
+    speed: float
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """A board that speaks; `person` performs on it where it is simulated, and can perform `can_perform`."""
 
@@ -23,11 +32,11 @@ class Board:
 
 
 def choose_board(
-    stack: ExitStack, port: str, *, is_simulated: bool, seed: int, speed: float, is_asking: bool
+    stack: ExitStack, port: str, simulated: Simulated, *, is_simulated: bool, is_asking: bool
 ) -> Board:
     """Return the board to work with; what is to be ended with it is put on `stack`.
 
-    `seed` and `speed` are of the simulated person, where it is one.
+    `simulated` is who performs where it is a simulated one.
 
     Raises
     ------
@@ -35,7 +44,7 @@ def choose_board(
         Where there is none and nobody to ask, or it says nothing that we understand: with what to do.
     """
     if is_simulated:
-        return _simulated(stack, seed, speed)
+        return _simulated(stack, simulated)
     while not port:
         found = [each for each in survey() if each.board or each.usb]
         usable = [each for each in found if not each.problem]
@@ -47,7 +56,7 @@ def choose_board(
         else:
             port = _ask(found, usable)
             if port == "s":
-                return _simulated(stack, seed, speed)
+                return _simulated(stack, simulated)
     while True:
         click.echo(f"listening at {port} ...")
         heard = listen(port)
@@ -60,14 +69,16 @@ def choose_board(
         _mend(port, can_flash=heard.kind in {"nothing", "other_program", "other_version"})
 
 
-def _simulated(stack: ExitStack, seed: int, speed: float) -> Board:
+def _simulated(stack: ExitStack, who: Simulated) -> Board:
     # Imported here: whoever has a board needs no simulated people.
     from fedmotion.boards.motion import SWIPE_LEFT, SWIPE_RIGHT  # noqa: PLC0415 - see above
     from fedmotion.boards.obedient_board import ObedientBoard  # noqa: PLC0415 - see above
 
-    person = stack.enter_context(ObedientBoard(seed, speed=speed))
+    person = stack.enter_context(
+        ObedientBoard(who.seed, performance_seed=who.performance_seed, speed=who.speed)
+    )
     click.echo(
-        f"simulated person {seed} wears a simulated board at {person.address}, and does what you are told"
+        f"simulated person {who.seed} wears a simulated board at {person.address}, and does what you are told"
     )
     return Board(person.address, person, (SWIPE_LEFT, SWIPE_RIGHT))
 

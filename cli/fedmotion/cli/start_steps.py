@@ -4,6 +4,7 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import NoReturn
 
 import click
 
@@ -69,20 +70,28 @@ class Guide:
             keys, view = self._screen(stack)
             if self._board.person is not None:
                 view = _Told(view, self._board)
-            outcome = run(
-                stack.enter_context(BoardFeed(self._board.port, DEFAULT_BAUD)),
-                store,
-                plan,
-                finding=FINDING,
-                wearer=Wearer(wish.person, turn=mounting_of(self._profile.turn)),
-                keys=keys,
-                view=view,
-                options=GuidedOptions(countdown_s=wish.countdown_s, is_auto=True),
-                identity=BoardIdentity(None, store.count_by_board()),
-            )
+            try:
+                outcome = run(
+                    stack.enter_context(BoardFeed(self._board.port, DEFAULT_BAUD)),
+                    store,
+                    plan,
+                    finding=FINDING,
+                    wearer=Wearer(wish.person, turn=mounting_of(self._profile.turn)),
+                    keys=keys,
+                    view=view,
+                    options=GuidedOptions(countdown_s=wish.countdown_s, is_auto=True),
+                    identity=BoardIdentity(None, store.count_by_board()),
+                )
+            except KeyboardInterrupt:
+                # The terminal is given back first.
+                stack.close()
+                self._say_stopped()
         if outcome.was_stopped:
-            click.echo("stopped: what was recorded is kept, `fedmotion start` goes on from there")
-            raise click.Abort
+            self._say_stopped()
+
+    def _say_stopped(self) -> NoReturn:
+        click.echo("stopped: what was recorded is kept, `fedmotion start` goes on from there")
+        raise click.Abort
 
     def train(self) -> None:
         """Learn from all recordings of these labels and say how good it is."""

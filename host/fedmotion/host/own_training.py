@@ -4,6 +4,7 @@ The functions are those of a federation's rounds. What is said of the model's ac
 not trained on.
 """
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -192,7 +193,9 @@ def _check_enough(counts: Mapping[str, int], activities: Sequence[str], left_out
     if not missing:
         return
     lacks = ", ".join(f"{counts.get(label, 0)} of {label}" for label in missing)
-    commands = ", ".join(f"`fedmotion record {label} --takes {n}`" for label, n in missing.items())
+    commands = ", ".join(
+        f"`fedmotion record {shlex.quote(label)} --takes {n}`" for label, n in missing.items()
+    )
     without = f" ({len(left_out)} recordings are unusable: `fedmotion recordings check`)" if left_out else ""
     raise ValueError(
         f"a model needs at least {MIN_TAKES} usable takes of each gesture and two labels to tell apart, got "
@@ -262,7 +265,8 @@ def _advice(rows: Sequence[LabelReport]) -> tuple[str, ...]:
         if each.n_takes < ENOUGH_TAKES and each.label != OTHER:
             n_more = ENOUGH_TAKES - each.n_takes
             advice.append(
-                f"{each.label} has {each.n_takes} takes: `fedmotion record {each.label} --takes {n_more}`"
+                f"{each.label} has {each.n_takes} takes: `fedmotion record {shlex.quote(each.label)} "
+                f"--takes {n_more}`"
             )
         elif each.taken_for and each.share < 0.8:
             taken_for = next(iter(each.taken_for))

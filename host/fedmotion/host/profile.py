@@ -128,8 +128,15 @@ def find_profile(name_or_folder: str, root: Path | None = None) -> Profile:
     Raises
     ------
     ValueError
-        If the name is not 1 to 32 of a-z, 0-9 and hyphen.
+        If the name is not 1 to 32 of a-z, 0-9 and hyphen, or a file has the folder's name.
     """
+    profile = _named(name_or_folder, root)
+    if profile.directory.exists() and not profile.directory.is_dir():
+        raise ValueError(f"a profile is a folder, and {profile.directory} is a file")
+    return profile
+
+
+def _named(name_or_folder: str, root: Path | None) -> Profile:
     if "/" in name_or_folder or os.sep in name_or_folder or name_or_folder.startswith((".", "~")):
         return Profile(Path(name_or_folder).expanduser())
     try:
