@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -54,6 +55,10 @@ class Terminal:
     def press(self, keys: str) -> None:
         """Press these keys."""
         os.write(self._ours, keys.encode())
+
+    def interrupt(self) -> None:
+        """Do what a terminal does at Ctrl-C; this one is not the program's controlling one."""
+        self._process.send_signal(signal.SIGINT)
 
     def end(self) -> int:
         """Return the exit status, which is due."""
@@ -125,7 +130,7 @@ def test_what_was_recorded_counts_when_it_is_run_again(tmp_path: Path) -> None:
     )
     with Terminal(*arguments) as first:
         first.wait_for("2/4  swipe_left")
-        first.press("\x03")
+        first.interrupt()
         first.wait_for("what was recorded is kept")
         assert first.end() == 130
     with Terminal(*arguments) as second:
