@@ -146,6 +146,7 @@ def test_gestures_run_commands_are_told_and_scored_against_the_board_s_marks(
     assert [each["number"] for each in told] == [1, 2, 3, 4, 5, 6, 7, 8]
     first = told[0]
     assert first["round_id"] == 0
+    assert [each["board"] for each in events if each["event"] == "found"] == ["simulated"]
     assert first["start_us"] < first["stop_us"] < first["decided_us"]  # type: ignore[operator]
     assert list(first["probabilities"]) == ["swipe_left", "swipe_right", "other"]  # type: ignore[call-overload]
     assert [each["event"] for each in events[-2:]] == ["lost", "score"]

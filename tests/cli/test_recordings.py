@@ -112,6 +112,8 @@ def test_deleting_asks_says_what_and_is_undone(anna: Path) -> None:
     done = run("delete", "1", "4-5", "--profile", anna, stdin="n\n")
     assert isinstance(done.exception, SystemExit)
     assert "delete 1 swipe, 2 wave of" in done.output
+    done = run("delete", "1", "--profile", anna)
+    assert "nothing was deleted: where nobody can answer, say --yes" in str(done.exception) + done.output
     assert len(labels(anna)) == 5
     text = said("delete", "1", "4-5", "--profile", anna, stdin="y\n")
     assert f"undo: fedmotion recordings restore 1 4-5 --profile {anna}" in text
@@ -120,6 +122,12 @@ def test_deleting_asks_says_what_and_is_undone(anna: Path) -> None:
     assert "restored 2: 2 wave" in said("restore", "4-5", "--profile", anna)
     assert "restored 1: 1 swipe" in said("restore", "--all", "--profile", anna)
     assert labels(anna) == ["swipe"] * 3 + ["wave"] * 2
+    said("delete", "2", "--yes", "--profile", anna)
+    refused = run("delete", "2", "--yes", "--profile", anna).exception
+    assert "there is no recording 2 here: their ids are 1 to 5 (`fedmotion recordings list --deleted`" in str(
+        refused
+    )
+    said("restore", "2", "--profile", anna)
     said("delete", "--label", "wave", "--for-good", "--yes", "--profile", anna)
     assert isinstance(run("restore", "--all", "--profile", anna).exception, ValueError)
 
@@ -137,10 +145,9 @@ def test_what_the_federation_has_sums_of_is_said_before_it_goes(anna: Path) -> N
 @pytest.mark.parametrize("place", ["out.npz", "out.csv", "out"])
 def test_what_is_exported_is_imported_as_the_same(anna: Path, tmp_path: Path, place: str) -> None:
     assert "3 swipe, 2 wave" in said("export", tmp_path / place, "--profile", anna)
-    files = sorted((tmp_path / place).iterdir()) if place == "out" else [tmp_path / place]
-    text = said("import", *files, "--profile", anna)
+    text = said("import", tmp_path / place, "--profile", anna)
     assert "became 0 new recordings there already" in text
-    said("import", *files, "--profile", tmp_path / "bert")
+    said("import", tmp_path / place, "--profile", tmp_path / "bert")
     assert labels(tmp_path / "bert") == labels(anna)
 
 
@@ -164,6 +171,7 @@ def test_import_says_what_became_of_each_file_and_goes_on_after_a_bad_one(tmp_pa
         (("show", "9"), "there is no recording 9 here: their ids are 1 to 5"),
         (("show", "x"), "a recording is named by its id, such as 12, or a range, 12-31; got 'x'"),
         (("show", "1-2"), "`show` says all of one recording, got 2: `list` shows several"),
+        (("import", "."), "the folder . has no file that ends in .npz or .csv"),
         (("list", "--label", "swpie"), "no recording here has label 'swpie'; there are 3 swipe, 2 wave"),
         (("relabel", "1", ""), "a label is not empty"),
         (("restore", "--all"), "is deleted"),

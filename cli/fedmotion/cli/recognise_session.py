@@ -26,6 +26,7 @@ from fedmotion.host.recognise_configuration import RecogniseConfiguration
 from fedmotion.host.recogniser import Decision, Recognition
 from fedmotion.host.released_model import LoadedModel
 from fedmotion.host.stream_score import StreamScore, score_stream
+from fedmotion.protocol.serial_frames import Hello
 
 State = Callable[[], tuple[str, bool]]
 """An output in words, and whether it is well."""
@@ -135,6 +136,7 @@ class Session:
         self._teller = GestureTeller(configuration.filter(), outputs.all, self._on_verdict)
         self._agent: Agent | None = None
         self._rate = Rate()
+        self._is_board_there = False
         self._view = View(Console(), ViewState(port=configuration.port)) if is_view else None
 
     def begin(self, agent: Agent) -> None:
@@ -175,6 +177,9 @@ class Session:
         board = self._agent.board
         hello = None if board is None or not board.is_open else board.stream.hello
         self._teller.tick(is_board_there=hello is not None)
+        if hello is not None and not self._is_board_there:
+            self._on_found(hello)
+        self._is_board_there = hello is not None
         if self._view is None or board is None:
             return
         state = self._view.state
@@ -211,6 +216,13 @@ class Session:
         self._teller.use(model)
         if self._view is not None:
             self._view.state.model = model
+
+    def _on_found(self, hello: Hello) -> None:
+        if self._is_json:
+            told = {"event": "found", "board": hello.board, "board_id": f"{hello.board_id:016x}"}
+            click.echo(msgspec.json.encode(told))
+        elif self._view is None:
+            click.echo(f"the board is here: {hello.board}", err=True)
 
     def _on_verdict(self, decision: Decision, verdict: Verdict, gesture: Gesture | None) -> None:
         if gesture is not None and self._marks is not None:

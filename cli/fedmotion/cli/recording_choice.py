@@ -67,7 +67,10 @@ def choose(
         found = {each: by_id[each] for each in by_id if first <= each <= last}
         if not found:
             known = f"their ids are {min(by_id)} to {max(by_id)}" if by_id else "there are none"
-            raise ValueError(f"there is no recording {word} here: {known}")
+            raise ValueError(
+                f"there is no recording {word} here: {known} (`fedmotion recordings list --deleted` has "
+                "those that were deleted)"
+            )
         chosen |= found
     left = [
         entry

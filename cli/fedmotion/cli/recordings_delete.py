@@ -1,5 +1,7 @@
 """`fedmotion recordings delete`."""
 
+import sys
+
 import click
 
 from fedmotion.cli.recording_choice import (
@@ -58,9 +60,21 @@ def command(
         what = f"{by_label(chosen)} of {of.directory}"
         if not is_sure:
             how = "for good, which nothing undoes" if is_for_good else "(`restore` gives them back)"
-            click.confirm(f"delete {what} {how}?", abort=True, err=True)
+            _ask(f"delete {what} {how}?")
         found = [entry.recording_id for entry in chosen]
         n_deleted = store.erase(found) if is_for_good else store.delete(found)
     click.echo(f"deleted {n_deleted}: {what}{', for good' if is_for_good else ''}")
     if not is_for_good:
         click.echo(f"undo: fedmotion recordings restore {ranges(found)}{profile_words(profile)}")
+
+
+def _ask(question: str) -> None:
+    try:
+        is_meant = click.confirm(question, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        # A script reads no question: what became of its call must stand in words.
+        raise click.ClickException("nothing was deleted: where nobody can answer, say --yes") from None
+    if not is_meant:
+        raise click.Abort

@@ -17,6 +17,7 @@ from fedmotion.cli.options import CommaSeparated
 from fedmotion.cli.recording_choice import json_option, profile_option, profile_words
 from fedmotion.host.import_rows import ImportOptions
 from fedmotion.host.profile import find_profile
+from fedmotion.host.recording_export import SUFFIXES
 from fedmotion.host.recording_import import ImportReport, import_file
 from fedmotion.host.recording_staging import StagingStore
 from fedmotion.host.sample_tables import TIMES_US
@@ -35,11 +36,10 @@ Examples:
   fedmotion recordings import walk.csv --label other --time-unit ms --whole
   fedmotion recordings import monitor.log --label wave --rate-hz 100
   fedmotion recordings import utd.npz --dry-run           what would become of it
+  fedmotion recordings import takes                       a folder that `export` has written
 """,
 )
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
-)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @profile_option
 @click.option("--label", default="", help="What was performed, where the file does not say it.")
 @click.option("--person", default="", help="Who performed it, likewise.")
@@ -106,6 +106,7 @@ def command(
         is_whole=is_whole,
         skips_bad_rows=skips_bad_rows,
     )
+    files = tuple(file for path in files for file in _files_of(path))
     of = find_profile(profile)
     of.create()
     reports: list[ImportReport] = []
@@ -131,6 +132,16 @@ def command(
             click.echo(f"`fedmotion recordings check{profile_words(profile)}` says all of the unusable ones")
     if refused:
         sys.exit(2)
+
+
+def _files_of(path: Path) -> list[Path]:
+    """Return the files that a folder of `recordings export` holds, in order, or the file itself."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(each for each in path.iterdir() if each.suffix.lower() in SUFFIXES)
+    if not files:
+        raise ValueError(f"the folder {path} has no file that ends in {' or '.join(SUFFIXES)}")
+    return files
 
 
 def _import(
