@@ -207,6 +207,7 @@ def test_one_that_is_killed_is_offline_in_home_assistant_and_answers_http_until_
 
         availability = "fedmotion/gestures/anna/availability"
         hear(availability, b"online")
+        assert json.loads(program.require_line(WAIT_S))["event"] == "found"
         first = json.loads(program.require_line(WAIT_S))
         hear("fedmotion/gestures/anna/trigger", first["activity"].encode())
         configured = [topic for topic, _ in messages if topic.endswith("/config")]

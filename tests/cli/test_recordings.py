@@ -207,6 +207,7 @@ def test_the_group_lists_its_commands_with_examples_that_are_understood(
     monkeypatch.chdir(tmp_path)
     for file in ("utd.npz", "punch.csv", "walk.csv", "monitor.log"):
         (tmp_path / file).touch()
+    (tmp_path / "takes").mkdir()
     context = click.Context(group)
     assert tuple(group.list_commands(context)) == COMMANDS
     help_text = CliRunner().invoke(command, ["recordings", "--help"]).output
