@@ -183,7 +183,8 @@ def test_a_federation_is_founded_joined_restarted_and_used_from_the_command_line
     recogniser = home.start("recognise", "--profile", "./carl", "--port", port, "--json")
     recognised = []
     while (event := json.loads(recogniser.require_line(WAIT_S)))["event"] != "lost":
-        recognised.append(event["activity"])
+        if event["event"] == "recognised":
+            recognised.append(event["activity"])
     end(recogniser)
     marks = json.loads((home.folder / "carl.marks.json").read_bytes())
     performed = [mark["label"] for mark in marks if mark["label"] != "other"]
