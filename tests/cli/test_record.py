@@ -305,7 +305,9 @@ def test_into_a_pipe_each_take_is_a_line_and_several_labels_take_turns(
     assert told[-1] == {"event": "end", "is_complete": True, "n_held": {"a": 3, "b": 3}, "n_unusable": 0}
 
 
-def test_a_disk_that_fills_loses_one_take_by_name_and_ends_with_two(tmp_path: Path, script: Script) -> None:
+def test_a_disk_that_fills_ends_with_two_and_the_take_that_it_does_not_hold_is_in_a_file(
+    tmp_path: Path, script: Script
+) -> None:
     with board(script, speed=0) as address:
         assert in_pipe(tmp_path, "a", "--takes", "2", "--port", address).returncode == 0
     size = (tmp_path / "anna" / "recordings.sqlite").stat().st_size
@@ -313,7 +315,9 @@ def test_a_disk_that_fills_loses_one_take_by_name_and_ends_with_two(tmp_path: Pa
         done = in_pipe(tmp_path, "a", "--takes", "6", "--port", address, limit_bytes=size + 20_000)
     assert done.returncode == 2
     sentence = done.stderr.splitlines()[-1]
-    assert re.match(r"fedmotion: the take of a \(1\.\d s\) is lost; .* safe: the store of", sentence)
+    assert re.match(
+        r"fedmotion: the take of a \(1\.\d s\) is in .*take-\w+\.csv \(.* safe: the store of", sentence
+    )
     assert "is the disk full" in sentence
     assert "Traceback" not in done.stderr
     # Whatever was said to be recorded is there.

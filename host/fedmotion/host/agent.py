@@ -333,7 +333,11 @@ class Agent:
                 is_new = self.store.add(recording)
             except StoreError as error:
                 self.n_store_errors += 1
-                _log.error("a recording of %s is lost: %s", recording.label, error)
+                # Its modules are for those whose store fails.
+                from fedmotion.host.take_rescue import rescue  # noqa: PLC0415 - see above
+
+                became = rescue(recording, self.store.path.parent) or "lost"
+                _log.error("a recording of %s is not stored, it is %s: %s", recording.label, became, error)
                 continue
             if is_new:
                 self._on_recording(recording)

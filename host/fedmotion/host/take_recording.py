@@ -63,7 +63,7 @@ def record_takes(  # noqa: C901 - a loop over what may come
     ValueError
         If person or port break a rule, or the board is not the one of `identity`.
     StoreError
-        If the store cannot take a recording; the text names the take that is lost.
+        If the store cannot take a recording; the text names the take and the file that it is in now.
     """
     events: queue.SimpleQueue[SerialEvent] = queue.SimpleQueue()
     board = BoardLine(configuration.port, configuration.baud, events.put, open_port=open_port)

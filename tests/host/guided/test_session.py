@@ -15,8 +15,11 @@ from fedmotion.host.guided.plan import TakePlan, plan_takes
 from fedmotion.host.guided.screen import MarkScreen, Phase, Screen
 from fedmotion.host.guided.session import Outcome, Wearer, run
 from fedmotion.host.guided.takes import GuidedOptions
+from fedmotion.host.import_rows import ImportOptions
+from fedmotion.host.recording_import import import_file
+from fedmotion.host.recording_staging import StagingStore
 from fedmotion.host.recording_store import RecordingStore
-from fedmotion.models.specification import Specification
+from fedmotion.models.specification import Specification, pca_svm
 from fedmotion.protocol.identity import Placement
 
 AT_ONCE = GuidedOptions(countdown_s=0.5, rest_s=0.3, is_auto=True)
@@ -207,17 +210,23 @@ def test_a_stream_that_slows_down_is_a_warning(guide: Guide, slow_script: Script
     assert any(each.startswith("only 50 of 100 samples a second come") for each in watcher.warnings)
 
 
-def test_a_store_that_is_full_loses_one_take_by_name(
+def test_a_take_that_a_full_store_does_not_hold_is_in_a_file_that_is_imported_later(
     guide: Guide, store: RecordingStore, slow_script: Script
 ) -> None:
     n_pages = store._number("PRAGMA page_count")
     store._execute(f"PRAGMA max_page_count = {n_pages + 2}")
     with pytest.raises(
         StoreError,
-        match=r"the take of swipe_left \(1\.\d s\) is lost; the 2 of this .* are safe: ",
+        match=r"the take of swipe_left \(1\.\d s\) is in .*\.csv \(.* import.*; the 2 of this .* are safe: ",
     ):
         guide(PlayedBoard(slow_script), Watcher(), plan_takes(["swipe_left"], 6))
     assert store.count_by_label() == {"swipe_left": 2}
+    (rescued,) = store.path.parent.glob("take-*.csv")
+    store._execute("PRAGMA max_page_count = 100000")
+    with StagingStore(store.path, clock=lambda: 0.0) as staging:
+        done = import_file(staging, rescued, ImportOptions(), finding=pca_svm(("a", "other")))
+    assert done.n_added == 1
+    assert store.count_by_label() == {"swipe_left": 3}
 
 
 def test_a_store_that_another_program_locks_is_said(
@@ -226,7 +235,7 @@ def test_a_store_that_another_program_locks_is_said(
     other = sqlite3.connect(store.path, isolation_level=None)
     try:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreError, match=r"is lost; .* is locked by another program: end it, or wait"):
+        with pytest.raises(StoreError, match=r"is in .*; .* is locked by another program: end it, or wait"):
             guide(PlayedBoard(slow_script), Watcher(), plan_takes(["swipe_left"], 1))
     finally:
         other.close()

@@ -38,7 +38,7 @@ def run_continuous(
     Raises
     ------
     StoreError
-        If the store cannot take a recording; the text names the take that is lost.
+        If the store cannot take a recording; the text names the take and the file that it is in now.
     ValueError
         If the board is not the one of `identity`.
     OSError

@@ -28,6 +28,7 @@ from fedmotion.host.guided.take_report import report
 from fedmotion.host.guided.takes import GuidedOptions, GuidedTakes
 from fedmotion.host.recorder import Recorder
 from fedmotion.host.recording_store import Recording, RecordingStore
+from fedmotion.host.take_rescue import rescue
 from fedmotion.models.mounting import AS_PICTURED, Mounting
 from fedmotion.models.specification import Specification
 from fedmotion.protocol.identity import Placement
@@ -103,7 +104,7 @@ def run(
     Raises
     ------
     StoreError
-        If the store cannot take a recording; the text names the take that is lost.
+        If the store cannot take a recording; the text names the take and the file that it is in now.
     ValueError
         If the board is not the one of `identity`.
     """
@@ -188,13 +189,15 @@ def keep(store: RecordingStore, recording: Recording, n_before: int) -> bool:
     Raises
     ------
     StoreError
-        If that fails; the text names the take that is lost.
+        If that fails; the text names the take and the file that it is in now.
     """
     try:
         return store.add(recording)
     except StoreError as error:
         length_s = (recording.stop_us - recording.start_us) / 1e6
         safe = f"the {n_before} of this session before it are safe" if n_before else "all before it are safe"
+        place = rescue(recording, store.path.parent)
+        became = "is lost" if place is None else f"is in {place} (`fedmotion recordings import` it then)"
         raise StoreError(
-            f"the take of {recording.label} ({length_s:.1f} s) is lost; {safe}: {error}"
+            f"the take of {recording.label} ({length_s:.1f} s) {became}; {safe}: {error}"
         ) from error
