@@ -128,4 +128,4 @@ def test_another_board_is_refused_with_those_that_can_be_flashed(
 ) -> None:
     status, _, error = said(["mega2560"], monkeypatch, capsys)
     assert status == 2
-    assert "'mega2560' is not one of 'uno', 'nano'" in error
+    assert "'mega2560' is not one of 'uno', 'nano', 'da14580'" in error

@@ -77,7 +77,14 @@ def test_every_example_is_a_command_line_that_is_understood(
 ) -> None:
     # Files that examples name must be there.
     monkeypatch.chdir(tmp_path)
-    for file in ("agent.toml", "anna.invitation", "utd.npz", "utd_mhad_inertial.npz", "firmware.hex"):
+    for file in (
+        "agent.toml",
+        "anna.invitation",
+        "utd.npz",
+        "utd_mhad_inertial.npz",
+        "firmware.hex",
+        "firmware.bin",
+    ):
         (tmp_path / file).touch()
     shown = fedmotion.epilog if not name else command(name).epilog
     assert shown is not None

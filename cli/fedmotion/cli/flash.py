@@ -3,14 +3,16 @@
 import contextlib
 import hashlib
 import json
-import sys
 import time
-from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 
 import click
 
+from fedmotion.cli.flash_da14580 import BOARD as DA14580
+from fedmotion.cli.flash_da14580 import KEPT, load_and_start
+from fedmotion.cli.flash_progress import Say, progress
+from fedmotion.host import ram_loader
 from fedmotion.host.programmer import (
     ATTEMPTS,
     FLASH_BYTES,
@@ -21,16 +23,14 @@ from fedmotion.host.programmer import (
     ProgrammingError,
     check_image,
 )
-from fedmotion.host.programmer import Progress as OnPage
 from fedmotion.host.serial_line import SerialLine
 from fedmotion.host.serial_port import available_ports, usb_ports
+from fedmotion.protocol.da14580_boot import PINS, read_program
 from fedmotion.protocol.intel_hex import FlashImage, read_intel_hex
 from fedmotion.protocol.serial_frames import DEFAULT_BAUD
 
 _N_RUNS = 3
 """Where bytes are lost it begins anew so often, before that is told to a person."""
-
-_Say = Callable[[str], None]
 
 
 @click.command(
@@ -40,58 +40,82 @@ Examples:
   fedmotion flash uno                            where one board is plugged in
   fedmotion flash nano --port /dev/ttyUSB0       tries both boot loaders that Nanos are sold with
   fedmotion flash uno --port /dev/ttyACM0 --hex firmware.hex       a program that you built
+  fedmotion flash da14580 --port /dev/ttyUSB1 --image firmware.bin    into its RAM, until power is lost
 Then:
   fedmotion record swipe_left --port PORT
 """,
 )
-@click.argument("board", type=click.Choice(tuple(ATTEMPTS)))
+@click.argument("board", type=click.Choice((*ATTEMPTS, DA14580)))
 @click.option("--port", help="Where the board is; needed where more than one is plugged in.")
 @click.option(
     "--hex",
-    "hex_path",
+    "--image",
+    "path",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Intel HEX file of your own build; else the firmware in this package.",
+    help="Your own build: Intel HEX, for the da14580 also .bin; else the firmware in this package.",
 )
 @click.option("--json", "is_json", is_flag=True, help="At the end one JSON object of what was done.")
-def command(board: str, port: str | None, hex_path: Path | None, is_json: bool) -> None:
-    """Write the firmware into BOARD through its boot loader, read it back, and wait until it speaks.
+def command(board: str, port: str | None, path: Path | None, is_json: bool) -> None:
+    """Write the firmware into BOARD through its boot loader, and wait until it speaks.
 
-    Nothing else is needed: no compiler and no programmer. An interrupted command is just run again.
+    Nothing else is needed: no compiler and no programmer. An interrupted command is just run again. Uno and
+    Nano keep the program, which is read back; a DA14580 gets it into its RAM, and has lost it without power.
     """
-    content, name = _program(board, hex_path)
-    image = read_intel_hex(content, FLASH_BYTES, name)
-    check_image(image, OPTIBOOT, name)
+    content, name = _program(board, path)
+    image = _checked(board, content, name)
 
     def say(text: str) -> None:
         click.echo(text, err=is_json)
 
     if port is None:
         port = _only_port(say)
-    with contextlib.closing(SerialLine(port, ATTEMPTS[board][0].baud)) as line:
+    with contextlib.closing(SerialLine(port, _first_baud(board))) as line:
         try:
-            found = _flash(board, port, image, name, line, say)
+            if board == DA14580:
+                found = load_and_start(port, image.data, name, line, say)
+            else:
+                found = _flash(board, port, image, name, line, say)
         except ProgrammingError as error:
             raise click.ClickException(f"{port}: {error}") from error
         except KeyboardInterrupt:
-            click.echo("interrupted: the boot loader is still there, run the command again", err=True)
+            still = ram_loader.STILL if board == DA14580 else "the boot loader is still there"
+            click.echo(f"interrupted: {still}, run the command again", err=True)
             raise
     if is_json:
         program = {"name": name, "sha256": hashlib.sha256(content).hexdigest(), "n_bytes": len(image.data)}
         click.echo(json.dumps({"board": board, "port": port, "program": program, **found}))
     else:
+        if board == DA14580:
+            click.echo(KEPT)
         click.echo(f"next: fedmotion record swipe_left --port {port}")
 
 
-def _program(board: str, hex_path: Path | None) -> tuple[bytes, str]:
+def _first_baud(board: str) -> int:
+    return PINS[0].baud if board == DA14580 else ATTEMPTS[board][0].baud
+
+
+def _program(board: str, path: Path | None) -> tuple[bytes, str]:
     """Return the file's bytes and what to call it."""
-    if hex_path is not None:
-        return hex_path.read_bytes(), str(hex_path)
-    shipped = files("fedmotion.boards").joinpath("images", f"{board}.hex")
-    return shipped.read_bytes(), f"the shipped {board}.hex"
+    if path is not None:
+        return path.read_bytes(), str(path)
+    for suffix in ("hex", "bin"):
+        shipped = files("fedmotion.boards").joinpath("images", f"{board}.{suffix}")
+        if shipped.is_file():
+            return shipped.read_bytes(), f"the shipped {shipped.name}"
+    raise ValueError(f"there is no firmware for the {board} in this package: name yours with --image")
+
+
+def _checked(board: str, content: bytes, name: str) -> FlashImage:
+    """Return the program; raises ValueError where it is none for `board`."""
+    if board == DA14580:
+        return FlashImage(0, read_program(content, name))
+    image = read_intel_hex(content, FLASH_BYTES, name)
+    check_image(image, OPTIBOOT, name)
+    return image
 
 
 def _flash(
-    board: str, port: str, image: FlashImage, name: str, line: SerialLine, say: _Say
+    board: str, port: str, image: FlashImage, name: str, line: SerialLine, say: Say
 ) -> dict[str, object]:
     """Return what was found and done, for JSON."""
 
@@ -104,7 +128,7 @@ def _flash(
         check_image(image, boot_loader, name)
         say(f"{port}: {boot_loader.name} answers; writing {name}, {len(image.data)} bytes")
         try:
-            with _progress(say) as on_page:
+            with progress(say, "pages") as on_page:
                 n_pages = programmer.write(image, on_page)
             break
         except LostSyncError as error:
@@ -132,31 +156,7 @@ def _flash(
     }
 
 
-@contextlib.contextmanager
-def _progress(say: _Say) -> Iterator[OnPage]:
-    """Give what a page's progress is told: a bar on a terminal, else a line each quarter."""
-    if not (sys.stderr.isatty() and sys.stdout.isatty()):
-        said = set[int]()
-
-        def tell(n_done: int, n_pages: int) -> None:
-            quarter = 4 * n_done // n_pages
-            if quarter not in said | {0}:
-                said.add(quarter)
-                say(f"  {n_done}/{n_pages} pages")
-
-        yield tell
-        return
-    # Imported here because rich takes longer to import than the rest of the command.
-    from rich.console import Console  # noqa: PLC0415  (see above)
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415  (see above)
-
-    columns = (TextColumn("  writing"), BarColumn(), MofNCompleteColumn(), TextColumn("pages"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("")
-        yield lambda n_done, n_pages: bar.update(task, completed=n_done, total=n_pages)
-
-
-def _only_port(say: _Say) -> str:
+def _only_port(say: Say) -> str:
     on_usb = usb_ports()
     if len(on_usb) == 1:
         ((port, description),) = on_usb.items()

@@ -46,7 +46,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "fedmotion.cli.doctor",
         "Find what is wrong with board, federation or machine, and what to do.",
     ),
-    "flash": ("fedmotion.cli.flash", "Write the firmware into an Arduino Uno or Nano."),
+    "flash": ("fedmotion.cli.flash", "Write the firmware into an Arduino Uno or Nano, or a DA14580."),
     "evaluate": (
         "fedmotion.cli.evaluate",
         "What federation buys on recordings: alone, federated, personalised, pooled.",

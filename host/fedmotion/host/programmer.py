@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from fedmotion.host.first_hello import first_hello
 from fedmotion.protocol import stk500
 from fedmotion.protocol.errors import MessageError
 from fedmotion.protocol.intel_hex import FlashImage
-from fedmotion.protocol.serial_frames import DEFAULT_BAUD, Command, Hello
-from fedmotion.protocol.serial_framing import DELIMITER, FrameDecoder, encode_frame
+from fedmotion.protocol.serial_frames import Hello
 
 FLASH_BYTES = 32 * 1024
 PAGE_BYTES = 128
@@ -38,8 +38,6 @@ _N_SYNCS = 2
 """To one reset. One that comes early waits in the UART's two bytes while the boot loader blinks its LED for
 0.4 s; more would be cut there, and a cut command makes optiboot give up."""
 _ANSWER_WAIT_S = 3.0
-_HELLO_WAIT_S = 10.0
-_ASK_AGAIN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +66,8 @@ class ProgrammingError(Exception):
 class LostSyncError(ProgrammingError):
     """Bytes were lost or are not the boot loader's: beginning anew with `connect` may do."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(
-            f"{what}: the boot loader is still there, close other programs on this port and run the command "
-            "again"
-        )
+    def __init__(self, what: str, still: str = "the boot loader is still there") -> None:
+        super().__init__(f"{what}: {still}, close other programs on this port and run the command again")
         self.what = what
 
 
@@ -180,20 +175,8 @@ class Programmer:
 
     def wait_for_hello(self) -> Hello | None:
         """Return what the firmware says of itself, None if none does; raises ProgrammingError."""
-        decoder = FrameDecoder()
-        ask = DELIMITER + encode_frame(Command(Command.GET_HELLO), 0)
         with _explained("the program was written and read back"):
-            self._line.set_baud(DEFAULT_BAUD)
-            deadline_s = self._clock() + _HELLO_WAIT_S
-            ask_s = self._clock() + _ASK_AGAIN_S
-            while (now_s := self._clock()) < deadline_s:
-                for frame in decoder.feed(self._line.read()):
-                    if isinstance(frame.body, Hello):
-                        return frame.body
-                if now_s >= ask_s:
-                    self._line.write(ask)
-                    ask_s = now_s + _ASK_AGAIN_S
-        return None
+            return first_hello(self._line, self._clock)
 
     def _signature(self) -> bytes | None:
         """Return what the chip says it is, None where nobody answers, or not at this baud rate."""
