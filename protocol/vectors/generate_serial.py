@@ -83,7 +83,18 @@ def result(fields: Fields) -> bytes:
     )
 
 
-COMMAND_BYTES = {0x41: 0, 0x42: 0, 0x43: 4, 0x44: 1, 0x45: 2, 0x46: 1, 0x47: 8, 0x48: 1}
+def self_test(fields: Fields) -> bytes:
+    """Return SELF_TEST's payload."""
+    values = (*fields["deviation_permille"], *fields["rest_counts"], fields["temperature_lsb"])
+    return (
+        little(fields["outcome"], 1)
+        + little(fields["limit_permille"], 2)
+        + little(fields["rest_full_scale_dps"], 2)
+        + b"".join(little(value, 2) for value in values)
+    )
+
+
+COMMAND_BYTES = {0x41: 0, 0x42: 0, 0x43: 4, 0x44: 1, 0x45: 2, 0x46: 1, 0x47: 8, 0x48: 1, 0x49: 0}
 
 
 def command(fields: Fields) -> bytes:
@@ -96,6 +107,7 @@ BODIES = {
     "Samples": (0x02, samples),
     "Status": (0x03, status),
     "Result": (0x04, result),
+    "SelfTest": (0x05, self_test),
     "Command": (0, command),
 }
 
@@ -160,6 +172,14 @@ STATUS: Fields = {
     "temperature_lsb": -3920,
     "is_streaming": True,
 }
+SELF_TEST: Fields = {
+    "outcome": 0,
+    "limit_permille": 140,
+    "rest_full_scale_dps": 250,
+    "deviation_permille": [12, -34, 0, 141, -32768, 32767],
+    "rest_counts": [-131, 0, 262],
+    "temperature_lsb": -3920,
+}
 AT_REST = [12, -34, 16384, -5, 0, 7]
 EXTREMES = [[-32768, 32767, 0, -1, 1, 256], [255, -256, 0, 0, 0, 0]]
 
@@ -213,6 +233,21 @@ def frames() -> list[Fields]:
             5_000_000,
             {"command_type": 0x43, "command_sequence": 7, "code": 3},
         ),
+        frame("SELF_TEST with one axis beyond the limit", "SelfTest", 3, 6_000_000, SELF_TEST),
+        frame(
+            "SELF_TEST of a sensor that was lost",
+            "SelfTest",
+            4,
+            7_000_000,
+            {
+                "outcome": 3,
+                "limit_permille": 140,
+                "rest_full_scale_dps": 250,
+                "deviation_permille": [0] * 6,
+                "rest_counts": [0] * 3,
+                "temperature_lsb": 0,
+            },
+        ),
         frame("GET_HELLO", "Command", 0, 0, {"type": 0x41, "argument": 0}),
         frame("GET_STATUS", "Command", 1, 0, {"type": 0x42, "argument": 0}),
         frame("SET_PERIOD_US 1 ms", "Command", 2, 0, {"type": 0x43, "argument": 1000}),
@@ -221,6 +256,7 @@ def frames() -> list[Fields]:
         frame("SET_TEXT_MODE on", "Command", 5, 0, {"type": 0x46, "argument": 1}),
         frame("SET_BOARD_ID", "Command", 6, 0, {"type": 0x47, "argument": 0x0123456789ABCDEF}),
         frame("SET_STREAMING off", "Command", 7, 0, {"type": 0x48, "argument": 0}),
+        frame("RUN_SELF_TEST", "Command", 8, 0, {"type": 0x49, "argument": 0}),
     ]
 
 
@@ -242,7 +278,7 @@ def refused_lines() -> list[Fields]:
         refused("the CRC's bytes turned around", "crc", line(good[:-2] + good[:-3:-1])),
         refused("one bit changed", "crc", line(bytes([good[0] ^ 0x04]) + good[1:])),
         refused("the CRC of another start value", "crc", line(good[:-2] + little(crc16(good[:-2], 0), 2))),
-        refused("an unknown type", "type", line(plain_frame(0x05, 0, 0, b""))),
+        refused("an unknown type", "type", line(plain_frame(0x06, 0, 0, b""))),
         refused("the reserved type 50", "type", line(plain_frame(0x50, 0, 0, b"\1\2"))),
         refused("STATUS a byte too long", "payload", line(plain_frame(0x03, 0, 0, status_payload + b"\0"))),
         refused("SAMPLES without a sample", "payload", line(plain_frame(0x02, 0, 0, bytes(6)))),
@@ -257,6 +293,9 @@ def refused_lines() -> list[Fields]:
         refused("HELLO with an axis twice", "payload", with_hello(axis_order=[1, 1, 3, 4, 5, 6])),
         refused("HELLO with axis 0", "payload", with_hello(axis_order=[0, 2, 3, 4, 5, 6])),
         refused("HELLO with an escape character", "payload", with_hello(board="\x1b[2J")),
+        refused(
+            "SELF_TEST a byte short", "payload", line(plain_frame(0x05, 0, 0, self_test(SELF_TEST)[:-1]))
+        ),
         refused("SET_PERIOD_US with two bytes", "payload", line(plain_frame(0x43, 0, 0, b"\1\2"))),
         refused("GET_HELLO with an argument", "payload", line(plain_frame(0x41, 0, 0, b"\1"))),
         refused("257 bytes without a delimiter", "oversized", "01" * 257 + "00"),

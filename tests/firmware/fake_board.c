@@ -4,6 +4,7 @@
 #include <string.h>
 
 enum {
+    SELF_TEST_X = 0x0D,
     SMPLRT_DIV = 0x19,
     CONFIG = 0x1A,
     GYRO_CONFIG = 0x1B,
@@ -53,6 +54,16 @@ static void convert_to(fake_board *board, uint32_t n)
     }
     const int16_t one_g = (int16_t)(32768 / (2 << (board->registers[ACCEL_CONFIG] >> 3 & 3)));
     const int16_t turn = (int16_t)(3276800 / (250 << (board->registers[GYRO_CONFIG] >> 3 & 3)));
+    if (board->is_still) {
+        for (int axis = 0; axis < 6; axis++) {
+            const uint8_t config = board->registers[axis < 3 ? ACCEL_CONFIG : GYRO_CONFIG];
+            const bool is_pushed = config >> (7 - axis % 3) & 1;
+            const int16_t count = (int16_t)(board->still[axis] + (is_pushed ? board->push[axis] : 0));
+            put_count(board, (uint8_t)((axis < 3 ? 0x3B : 0x3D) + 2 * axis), count);
+        }
+        put_count(board, 0x41, -3920);
+        return;
+    }
     put_count(board, 0x3B, (int16_t)fake_board_count(n));
     put_count(board, 0x3D, -1234);
     put_count(board, 0x3F, one_g);
@@ -119,7 +130,10 @@ static uint8_t pop(fake_board *board)
 void fake_board_reset_sensor(fake_board *board)
 {
     const uint8_t who_am_i = board->registers[WHO_AM_I];
+    uint8_t trim[4];
+    memcpy(trim, board->registers + SELF_TEST_X, sizeof trim);
     memset(board->registers, 0, sizeof board->registers);
+    memcpy(board->registers + SELF_TEST_X, trim, sizeof trim);
     board->registers[WHO_AM_I] = who_am_i;
     board->registers[PWR_MGMT_1] = 0x40;
     board->n_seen = board->n_stored = 0;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "fm_node.h"
+#include "fm_self_test.h"
 
 #define FAKE_SENT_BYTES (1uL << 20)
 #define FAKE_RECEIVED_BYTES (1uL << 16)
@@ -45,6 +46,9 @@ typedef struct {
     bool has_overflowed;
     uint32_t n_overflows;
     bool is_fifo_reset_deaf; /* a sensor that does not empty its FIFO when told to */
+    bool is_still;           /* the readings are those of still, and of push where the self-test pushes */
+    int16_t still[FM_N_AXES];
+    int16_t push[FM_N_AXES];
     bool is_plugged;
     bool has_unplug_time;
     uint32_t unplug_us; /* goes within a transfer, where one is under way then */

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from fedmotion.protocol.self_test_frame import SelfTest
 from fedmotion.protocol.serial_frames import Command, Fault, Hello, Result, ResultCode, Samples, Status
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
@@ -52,7 +53,8 @@ def constants(folder: str, prefix: str) -> dict[str, int]:
 
 def test_both_languages_have_the_same_numbers() -> None:
     assert constants("fm_fault", "FM_FAULT_") == {fault.name: fault.value for fault in Fault}
-    names = {body.__name__.upper(): body.TYPE for body in (Hello, Samples, Status, Result)}
+    bodies = (Hello, Samples, Status, Result, SelfTest)
+    names = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", body.__name__).upper(): body.TYPE for body in bodies}
     assert constants("fm_frame", "FM_FRAME_") == names
     codes = constants("fm_command", "FM_RESULT_")
     assert codes.pop("NO_COMMAND") == 255  # never on the line

@@ -9,18 +9,20 @@ import pytest
 from cobs import cobs
 
 from fedmotion.protocol.errors import MessageError
+from fedmotion.protocol.self_test_frame import SelfTest
 from fedmotion.protocol.serial_frames import Body, Command, Hello, Result, Samples, Status
 from fedmotion.protocol.serial_framing import Frame, FrameDecoder, crc16, decode_frame, encode_frame
 
 VECTORS = json.loads((Path(__file__).parents[2] / "protocol" / "vectors" / "serial.json").read_text())
 FRAMES = [pytest.param(vector, id=vector["name"]) for vector in VECTORS["frames"]]
 REFUSED = [pytest.param(vector, id=vector["name"]) for vector in VECTORS["refused"]]
-BODIES: dict[str, type[Body]] = {body.__name__: body for body in (Hello, Samples, Status, Result, Command)}
+TYPES: tuple[type[Body], ...] = (Hello, Samples, Status, Result, SelfTest, Command)
+BODIES = {body.__name__: body for body in TYPES}
 
 
 def meaning(vector: dict[str, Any]) -> Body:
     fields = dict(vector["fields"])
-    for name in {"firmware_version", "axis_order"} & set(fields):
+    for name in {"firmware_version", "axis_order", "deviation_permille", "rest_counts"} & set(fields):
         fields[name] = tuple(fields[name])
     if "counts" in fields:
         fields["counts"] = np.array(fields["counts"], np.int16)

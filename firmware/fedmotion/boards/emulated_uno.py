@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedmotion.boards.emulator_build import EmulatorError, emulator_path
+from fedmotion.boards.self_test import registers
 from fedmotion.boards.simulated_node import RESET_FROM_OUTSIDE
 from fedmotion.boards.virtual_mpu6050 import VirtualMpu6050
 from fedmotion.protocol.intel_hex import FlashImage, read_intel_hex
@@ -36,7 +37,7 @@ BRIDGE_BYTES = 256
 _TURN_CYCLES = 200_000 * CYCLES_PER_US
 _ORDER = struct.Struct("<cBHIQ")
 _MAX_ORDER_BYTES = 0xFFFF
-_REQUEST = struct.Struct("<BHH")
+_REQUEST = struct.Struct("<BHBH")
 _STATE = struct.Struct("<BQIIII")
 _N_VALUES = 7
 
@@ -62,6 +63,8 @@ class BoardFault(IntEnum):
     """By how many millionths the sensor's clock is faster than it says; negative ones as 2**32 less."""
     LITTER_FIFO = 8
     """How many bytes that are of no sample come into the sensor's FIFO."""
+    TRIM = 9
+    """The four registers of the self-test's trim, the first the lowest byte."""
 
 
 FOR_EVER = 0xFFFFFFFF
@@ -150,6 +153,7 @@ class EmulatedUno:
         except EmulatorError:
             self.close()
             raise
+        self.fault(BoardFault.TRIM, int.from_bytes(registers(sensor.trim_codes), "little"))
         clock_error_ppm = round(sensor.imperfection.clock_error * 1e6)
         if clock_error_ppm:
             self.fault(BoardFault.SENSOR_CLOCK, clock_error_ppm % 2**32)
@@ -257,10 +261,11 @@ class EmulatedUno:
 
     def _feel(self) -> None:
         """Answer what the sensor reads at its instants."""
-        accel_g, gyro_dps, n = _REQUEST.unpack(self._take(_REQUEST.size))
+        accel_g, gyro_dps, pushed, n = _REQUEST.unpack(self._take(_REQUEST.size))
         cycles = np.frombuffer(self._take(8 * n), dtype="<u8").astype(np.int64)
         t_us = cycles // CYCLES_PER_US + self._off_us
         self.sensor.set_full_scales(accel_g, gyro_dps)
+        self.sensor.push(pushed)
         counts, _ = self.sensor.read(t_us)
         if self._is_traced:
             self.felt += zip(t_us.tolist(), counts, strict=True)

@@ -13,7 +13,9 @@ from fedmotion.boards.emulated_uno import FOR_EVER, RESET_BROWN_OUT, BoardFault,
 from fedmotion.boards.line_damage import LineDamage
 from fedmotion.boards.node_server import NodeServer
 from fedmotion.boards.simulated_node import SimulatedNode
+from fedmotion.protocol.serial_frames import AXES
 
+SELF_TEST_FAILURE = -0.3
 Board = EmulatedUno | SimulatedNode
 _Deed = Callable[[NodeServer, Board, float], None]
 
@@ -79,6 +81,10 @@ def _plug_sensor(_server: NodeServer, board: Board, _argument: float) -> None:
         board.sensor.replug(board.motion_us)
 
 
+def _fail_self_test(_server: NodeServer, board: Board, axis: float) -> None:
+    board.sensor.self_test_error[int(axis)] = SELF_TEST_FAILURE
+
+
 def _damage_line(server: NodeServer, _board: Board, probability: float) -> None:
     server.damage = LineDamage(0, drop_probability=probability, garbage_probability=probability)
 
@@ -98,6 +104,11 @@ _KINDS = {
     "plug_cable": _Kind(lambda server, *_: server.plug_in(), "both are back: power on"),
     "reset": _Kind(lambda server, *_: server.restart_node(), "the reset button"),
     "brown_out": _Kind(lambda server, *_: server.restart_node(RESET_BROWN_OUT), "a reset by a low supply"),
+    "fail_self_test": _Kind(
+        _fail_self_test,
+        "an axis answers the sensor's self-test by 30 % too little",
+        _Argument(f"an axis, {' '.join(AXES)}", AXES.index, 0, len(AXES) - 1),
+    ),
     "damage_line": _Kind(
         _damage_line,
         "bytes are lost, and noise comes between",

@@ -10,9 +10,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from fedmotion.boards import self_test
 from fedmotion.boards.command_reader import CommandReader, Heard
 from fedmotion.boards.virtual_mpu6050 import WHO_AM_I, VirtualMpu6050
 from fedmotion.protocol.identity import BOARD_ID_UNSET
+from fedmotion.protocol.self_test_frame import SelfTestOutcome
 from fedmotion.protocol.serial_frames import (
     ACCEL_FULL_SCALES_G,
     AXES,
@@ -40,6 +42,8 @@ TRANSMIT_BUFFER_BYTES = 256
 MAX_BATCH_US = 16_000
 """How old a frame's first sample may become while the frame fills: the stream is to feel live."""
 
+
+_CHANGE_NO_HELLO = {Command.SET_TEXT_MODE, Command.SET_STREAMING, Command.RUN_SELF_TEST}
 
 RESET_POWER_ON = 0
 RESET_FROM_OUTSIDE = 1
@@ -109,6 +113,7 @@ class SimulatedNode:
         self._next_index = 0
         self._next_due_us = self.period_us
         self._next_status_us = STATUS_PERIOD_US
+        self._test_ends_us: int | None = None
         self._reader = CommandReader()
         self._out = bytearray()
         self._backlog_bytes = 0
@@ -123,7 +128,8 @@ class SimulatedNode:
     @property
     def next_due_us(self) -> int:
         """When the node has something to do next, in board time."""
-        return min(self._next_due_us, self._next_status_us)
+        dues_us = (self._next_due_us, self._next_status_us, self._test_ends_us)
+        return min(due_us for due_us in dues_us if due_us is not None)
 
     def restart(self, off_us: int = 0, reset_cause: int = RESET_FROM_OUTSIDE) -> None:
         """Boot again after `off_us` without power: counters and clock from 0, settings as at first.
@@ -163,6 +169,8 @@ class SimulatedNode:
                 self._send(self.status())
         self._sample(until_us)
         self.now_us = max(self.now_us, until_us)
+        if self._test_ends_us is not None and self.now_us >= self._test_ends_us:
+            self._end_self_test()
         out = bytes(self._out)
         self._out.clear()
         return out
@@ -213,13 +221,14 @@ class SimulatedNode:
 
     def _obey(self, command: Heard) -> None:
         action = self._actions()[command.type]
-        code = action(command.argument)
+        is_busy = self._test_ends_us is not None and command.type > Command.GET_STATUS
+        code = ResultCode.BUSY if is_busy else action(command.argument)
         if code is not ResultCode.OK:
             self._count_bad_command()
         self._send(Result(command.type, command.sequence, code))
         if command.type == Command.GET_STATUS:
             self._send(self.status())
-        elif code is ResultCode.OK and command.type not in {Command.SET_TEXT_MODE, Command.SET_STREAMING}:
+        elif code is ResultCode.OK and command.type not in _CHANGE_NO_HELLO:
             # The host learns scale and period from HELLO alone, so it hears of a change there.
             self._send(self._hello())
 
@@ -233,6 +242,7 @@ class SimulatedNode:
             Command.SET_TEXT_MODE: self._set_text_mode,
             Command.SET_BOARD_ID: self._set_board_id,
             Command.SET_STREAMING: self._set_streaming,
+            Command.RUN_SELF_TEST: self._run_self_test,
         }
 
     def _set_period(self, period_us: int) -> ResultCode:
@@ -274,6 +284,32 @@ class SimulatedNode:
         self._flush()
         self.is_streaming = bool(is_streaming)
         return ResultCode.OK
+
+    def _run_self_test(self, _: int) -> ResultCode:
+        if self.is_streaming:
+            return ResultCode.BUSY
+        self._test_ends_us = self.now_us + self_test.DURATION_US
+        return ResultCode.OK
+
+    def _end_self_test(self) -> None:
+        """Send what the sensor answered to its push, which ended now."""
+        assert self._test_ends_us is not None  # noqa: S101 - the caller has seen that it is due
+        half_us = self_test.DURATION_US // 2
+        rest_us = self._boot_us + self._test_ends_us - half_us + 2_000 * np.arange(-16, 0)
+        self._test_ends_us = None
+        sensor = self.sensor
+        full_scales = (sensor.accel_full_scale_g, sensor.gyro_full_scale_dps)
+        sensor.set_full_scales(8, self_test.FULL_SCALE_DPS)
+        rest, is_read = sensor.read(rest_us)
+        sensor.push(0b111111)
+        pushed, is_read_pushed = sensor.read(rest_us + half_us)
+        sensor.push(0)
+        scale = 1 / sensor.lsb_per_unit
+        sensor.set_full_scales(*full_scales)
+        if not (is_read.all() and is_read_pushed.all()):
+            self._send(self_test.without_values(SelfTestOutcome.SENSOR_LOST))
+            return
+        self._send(self_test.report(rest * scale, pushed * scale, sensor.trim_codes, sensor.temperature_lsb))
 
     def _count_bad_command(self) -> None:
         self.n_bad_commands = min(self.n_bad_commands + 1, 0xFFFF)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fedmotion.boards import self_test
 from fedmotion.boards.kinematics import STANDARD_GRAVITY_MPS2, Floats, Motion
 from fedmotion.protocol.serial_frames import ACCEL_FULL_SCALES_G, GYRO_FULL_SCALES_DPS
 
@@ -41,6 +42,9 @@ class Imperfection:
     clock_error
         By which part the sensor's clock is faster than its nominal rate, at most 0.1 either way; only who
         lets the sensor sample at instants of its own uses it. PS 6.6 allows 0.01 with the gyroscope as clock.
+    self_test_error
+        (6,): by which part each axis answers its self-test otherwise than its trim says; PS 6.1 and 6.2 allow
+        0.14.
     """
 
     bandwidth_hz: float = 44.0
@@ -48,6 +52,7 @@ class Imperfection:
     accel_bias_mps2: tuple[float, float, float] = (0.0, 0.0, 0.0)
     gyro_bias_radps: tuple[float, float, float] = (0.0, 0.0, 0.0)
     clock_error: float = 0.0
+    self_test_error: tuple[float, float, float, float, float, float] = (0.0,) * 6
 
     def __post_init__(self) -> None:
         if not abs(self.clock_error) <= MAX_CLOCK_ERROR:
@@ -81,6 +86,9 @@ class VirtualMpu6050:
             [ACCEL_NOISE_MPS2_PER_ROOT_HZ, GYRO_NOISE_RADPS_PER_ROOT_HZ], 3
         )
         self._rng = np.random.default_rng([0x6050, seed])
+        self.trim_codes = self_test.CODES
+        self.self_test_error: Floats = np.array(self.imperfection.self_test_error)
+        self.push(0)
         self._unplugged_us: list[tuple[int, int | None]] = []
         self.set_full_scales(accel_full_scale_g, gyro_full_scale_dps)
 
@@ -110,9 +118,14 @@ class VirtualMpu6050:
             raise ValueError(f"gyro full scale is one of {GYRO_FULL_SCALES_DPS} deg/s, got {gyro_dps}")
         self.accel_full_scale_g = accel_g
         self.gyro_full_scale_dps = gyro_dps
-        self._lsb_per_unit: Floats = 32768 / np.repeat(
+        self.lsb_per_unit: Floats = 32768 / np.repeat(
             [accel_g * STANDARD_GRAVITY_MPS2, np.radians(gyro_dps)], 3
         )
+
+    def push(self, axes: int) -> None:
+        """Have the self-test push the axes whose bits are set, bit 0 ax to bit 5 gz, and no others."""
+        is_pushed = np.array([axes >> axis & 1 for axis in range(6)])
+        self._pushed: Floats = is_pushed * self_test.trims_si(self.trim_codes) * (1 + self.self_test_error)
 
     def unplug(self, start_us: int, stop_us: int | None = None) -> None:
         """Take the sensor off the bus from `start_us` until `stop_us` (None: until replugged)."""
@@ -140,8 +153,8 @@ class VirtualMpu6050:
         for axis, row in enumerate(self._rows):
             axes[:, axis] = np.interp(t_us, self._t_us, row)
         # Drawn for every instant, answered or not, so that a fault leaves the other samples as they were.
-        axes += self._noise * self._rng.standard_normal(axes.shape)
-        counts = np.clip(np.rint(axes * self._lsb_per_unit), -32768, 32767).astype(np.int16)
+        axes += self._noise * self._rng.standard_normal(axes.shape) + self._pushed
+        counts = np.clip(np.rint(axes * self.lsb_per_unit), -32768, 32767).astype(np.int16)
         if not self._unplugged_us:
             return counts, np.ones(len(t_us), dtype=np.bool_)
         return counts, np.array([self.is_plugged(int(t)) for t in t_us], dtype=np.bool_)

@@ -3,8 +3,8 @@
 #define FIRST_HOST_TYPE 0x40u
 #define LAST_HOST_TYPE 0x7Fu
 
-/* Bytes of argument of the commands 41 to 48. */
-static const uint8_t argument_bytes[] = {0, 0, 4, 1, 2, 1, FM_BOARD_ID_BYTES, 1};
+/* Bytes of argument of the commands 41 to 49. */
+static const uint8_t argument_bytes[] = {0, 0, 4, 1, 2, 1, FM_BOARD_ID_BYTES, 1, 0};
 
 static fm_result_code set_flag(bool *flag, uint8_t value)
 {
@@ -22,11 +22,14 @@ fm_result_code fm_command_obey(fm_settings *settings, const fm_host_frame *frame
     if (frame->type < FIRST_HOST_TYPE || frame->type > LAST_HOST_TYPE) {
         return FM_RESULT_NO_COMMAND;
     }
-    if (frame->type < FM_COMMAND_GET_HELLO || frame->type > FM_COMMAND_SET_STREAMING) {
+    if (frame->type < FM_COMMAND_GET_HELLO || frame->type > FM_COMMAND_RUN_SELF_TEST) {
         return FM_RESULT_UNKNOWN_COMMAND;
     }
     if (frame->n_payload != argument_bytes[frame->type - FM_COMMAND_GET_HELLO]) {
         return FM_RESULT_BAD_LENGTH;
+    }
+    if (settings->is_testing && frame->type > FM_COMMAND_GET_STATUS) {
+        return FM_RESULT_BUSY;
     }
     switch (frame->type) {
     case FM_COMMAND_SET_PERIOD_US:
@@ -55,6 +58,12 @@ fm_result_code fm_command_obey(fm_settings *settings, const fm_host_frame *frame
         for (uint8_t i = 0; i < FM_BOARD_ID_BYTES; i++) {
             settings->board_id[i] = argument[i];
         }
+        break;
+    case FM_COMMAND_RUN_SELF_TEST:
+        if (settings->is_streaming) {
+            return FM_RESULT_BUSY; /* the sensor cannot be pushed and measure motion */
+        }
+        settings->is_testing = true;
         break;
     default:
         break; /* GET_HELLO, GET_STATUS: the answer is all */

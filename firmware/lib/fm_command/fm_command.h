@@ -1,4 +1,4 @@
-/* The host's commands (protocol/serial.md, 41 to 48): what each may set, and how each is answered. */
+/* The host's commands (protocol/serial.md, 41 to 49): what each may set, and how each is answered. */
 #ifndef FM_COMMAND_H
 #define FM_COMMAND_H
 
@@ -16,7 +16,8 @@ enum {
     FM_COMMAND_SET_GYRO_FULL_SCALE_DPS = 0x45,
     FM_COMMAND_SET_TEXT_MODE = 0x46,
     FM_COMMAND_SET_BOARD_ID = 0x47,
-    FM_COMMAND_SET_STREAMING = 0x48
+    FM_COMMAND_SET_STREAMING = 0x48,
+    FM_COMMAND_RUN_SELF_TEST = 0x49
 };
 
 typedef enum {
@@ -36,6 +37,7 @@ typedef struct {
     fm_sensor_settings sensor;
     bool is_text;
     bool is_streaming;
+    bool is_testing; /* until the caller has ended the self-test, nothing can be set */
     uint8_t board_id[FM_BOARD_ID_BYTES];
 } fm_settings;
 

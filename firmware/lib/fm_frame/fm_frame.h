@@ -11,7 +11,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { FM_FRAME_HELLO = 0x01, FM_FRAME_SAMPLES = 0x02, FM_FRAME_STATUS = 0x03, FM_FRAME_RESULT = 0x04 };
+enum {
+    FM_FRAME_HELLO = 0x01,
+    FM_FRAME_SAMPLES = 0x02,
+    FM_FRAME_STATUS = 0x03,
+    FM_FRAME_RESULT = 0x04,
+    FM_FRAME_SELF_TEST = 0x05
+};
 
 #define FM_FRAME_HEADER_BYTES 7u
 #define FM_FRAME_CRC_BYTES 2u

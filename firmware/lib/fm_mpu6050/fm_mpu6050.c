@@ -27,6 +27,7 @@ enum {
 #define FIFO_RESET 0x04u
 #define N_SAMPLE_BYTES 12u
 #define N_BURST_BYTES 16u
+#define N_CHECKED_BYTES 4u
 
 /* PS 6.3: 100 ms from power to the first register; RM 4.28 asks the same after DEVICE_RESET. */
 #define RESET_PAUSE_US 100000uL
@@ -107,6 +108,25 @@ static fm_bus_result get(const fm_mpu6050 *sensor, uint8_t first_reg, uint8_t *b
     return sensor->bus->read(sensor->bus->context, sensor->address, first_reg, bytes, n);
 }
 
+fm_bus_result fm_mpu6050_set_checked(const fm_mpu6050 *sensor, uint8_t first_reg, const uint8_t *wanted,
+                                     uint8_t n)
+{
+    uint8_t found[N_CHECKED_BYTES] = {0};
+    fm_bus_result result = FM_BUS_OK;
+    for (uint8_t i = 0; i < n && result == FM_BUS_OK; i++) {
+        result = set(sensor, (uint8_t)(first_reg + i), wanted[i]);
+    }
+    if (result == FM_BUS_OK) {
+        result = get(sensor, first_reg, found, n);
+    }
+    for (uint8_t i = 0; i < n && result == FM_BUS_OK; i++) {
+        if (found[i] != wanted[i]) {
+            result = FM_BUS_NACK;
+        }
+    }
+    return result;
+}
+
 void fm_mpu6050_begin(fm_mpu6050 *sensor, const fm_bus *bus, const fm_sensor_settings *settings,
                       uint32_t now_us)
 {
@@ -171,11 +191,7 @@ static fm_sensor_result configure(fm_mpu6050 *sensor, uint32_t now_us)
         (uint8_t)(gyro_select << 3),
         (uint8_t)(accel_select << 3),
     };
-    uint8_t found[sizeof wanted] = {0};
-    fm_bus_result result = FM_BUS_OK;
-    for (uint8_t i = 0; i < sizeof wanted && result == FM_BUS_OK; i++) {
-        result = set(sensor, (uint8_t)(SMPLRT_DIV + i), wanted[i]);
-    }
+    fm_bus_result result = fm_mpu6050_set_checked(sensor, SMPLRT_DIV, wanted, sizeof wanted);
     if (result == FM_BUS_OK && sensor->who_am_i >= 0x70 && sensor->who_am_i <= 0x74) {
         result = set(sensor, ACCEL_CONFIG_2, filter);
     }
@@ -184,15 +200,6 @@ static fm_sensor_result configure(fm_mpu6050 *sensor, uint32_t now_us)
     }
     if (result == FM_BUS_OK) {
         result = set(sensor, INT_ENABLE, is_fifo ? DATA_READY | FIFO_OVERFLOW : DATA_READY);
-    }
-    /* A scale that did not arrive would turn every reading into a wrong one: read it back. */
-    if (result == FM_BUS_OK) {
-        result = get(sensor, SMPLRT_DIV, found, sizeof found);
-    }
-    for (uint8_t i = 0; i < sizeof wanted && result == FM_BUS_OK; i++) {
-        if (found[i] != wanted[i]) {
-            result = FM_BUS_NACK;
-        }
     }
     if (result != FM_BUS_OK) {
         return lose(sensor, result, now_us, RETRY_PAUSE_US);

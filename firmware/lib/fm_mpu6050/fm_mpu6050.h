@@ -81,6 +81,13 @@ uint8_t fm_mpu6050_filter(uint16_t period_us);
 void fm_mpu6050_begin(fm_mpu6050 *sensor, const fm_bus *bus, const fm_sensor_settings *settings,
                       uint32_t now_us);
 
+/*
+ * Writes n registers, at most 4, from first_reg on and reads them back: FM_BUS_NACK where one is another. A
+ * scale that did not arrive would turn every reading into a wrong one.
+ */
+fm_bus_result fm_mpu6050_set_checked(const fm_mpu6050 *sensor, uint8_t first_reg, const uint8_t *wanted,
+                                     uint8_t n);
+
 /* Has a configured sensor's settings written anew with the next step; else they come in their turn. */
 void fm_mpu6050_reconfigure(fm_mpu6050 *sensor, uint32_t now_us);
 

@@ -200,6 +200,18 @@ static bool is_same(const fm_sensor_settings *one, const fm_sensor_settings *oth
            one->accel_full_scale_g == other->accel_full_scale_g;
 }
 
+/* Whether a piece of the self-test was due. */
+static bool tend_self_test(fm_node *node)
+{
+    if (!node->settings.is_testing || !fm_self_test_step(&node->self_test, now_us(node))) {
+        return false;
+    }
+    node->settings.is_testing = false;
+    change_sensor(node);
+    fm_report_self_test(node, &node->self_test);
+    return true;
+}
+
 /* Nobody has emptied the FIFO while there was no stream. */
 static void resume(fm_node *node, bool was_streaming)
 {
@@ -233,6 +245,9 @@ static void obey(fm_node *node, const fm_host_frame *frame)
         return;
     case FM_COMMAND_SET_STREAMING:
         resume(node, was_streaming);
+        return;
+    case FM_COMMAND_RUN_SELF_TEST:
+        fm_self_test_begin(&node->self_test, &node->sensor, now_us(node));
         return;
     case FM_COMMAND_SET_BOARD_ID:
         node->n_stored = 0;
@@ -306,7 +321,7 @@ static void work(fm_node *node)
         if (!node->settings.is_text) {
             fm_report_status(node);
         }
-    } else if (tend_sensor(node) || receive(node)) {
+    } else if (tend_self_test(node) || tend_sensor(node) || receive(node)) {
         return;
     } else if (node->n_stored < FM_RECORD_BYTES) {
         store(node);

@@ -17,6 +17,7 @@
 #include "fm_mpu6050.h"
 #include "fm_port.h"
 #include "fm_sampler.h"
+#include "fm_self_test.h"
 
 #define FM_FIRMWARE_MAJOR 0u
 #define FM_FIRMWARE_MINOR 1u
@@ -28,6 +29,7 @@ typedef struct {
     fm_faults faults;
     fm_decoder decoder;
     fm_mpu6050 sensor;
+    fm_self_test self_test;
     fm_sampler sampler;
     fm_follower follower;
     fm_batch batch;

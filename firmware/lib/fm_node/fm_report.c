@@ -91,6 +91,19 @@ void fm_report_status(fm_node *node)
     send(node, &encoder);
 }
 
+void fm_report_self_test(fm_node *node, const fm_self_test *test)
+{
+    fm_encoder encoder;
+    begin(node, &encoder, FM_FRAME_SELF_TEST);
+    fm_encoder_u8(&encoder, test->outcome);
+    fm_encoder_u16(&encoder, FM_SELF_TEST_LIMIT_PERMILLE);
+    fm_encoder_u16(&encoder, FM_SELF_TEST_FULL_SCALE_DPS);
+    for (uint8_t i = 0; i < FM_SELF_TEST_N_VALUES; i++) {
+        fm_encoder_u16(&encoder, (uint16_t)test->values[i]);
+    }
+    send(node, &encoder);
+}
+
 void fm_report_result(fm_node *node, const fm_host_frame *frame, fm_result_code code)
 {
     fm_encoder encoder;

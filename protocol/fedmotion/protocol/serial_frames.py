@@ -6,12 +6,14 @@ Nothing here knows of COBS or of the CRC: that is `serial_framing`.
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedmotion.protocol.errors import MessageError
+from fedmotion.protocol.frame_fields import degrees_celsius, pack, unpack
+from fedmotion.protocol.self_test_frame import SelfTest
 
 FORMAT_VERSION = 1
 DEFAULT_BAUD = 500_000
@@ -93,7 +95,7 @@ class Hello:
         """Return the frame's payload; raises ValueError where a field does not fit its place."""
         if not _is_board_name(self.board) or len(self.board) > 16:
             raise ValueError(f"a board's name has at most 16 printable ASCII characters, got {self.board!r}")
-        return _pack(
+        return pack(
             self.LAYOUT,
             "HELLO",
             self.format_version,
@@ -121,7 +123,7 @@ class Hello:
         """
         if payload[:1] != bytes([FORMAT_VERSION]) and payload:
             raise OtherVersionError(payload[0])
-        fields = _unpack(cls.LAYOUT, payload, "HELLO")
+        fields = unpack(cls.LAYOUT, payload, "HELLO")
         board = fields[4].rstrip(b"\0").decode("latin-1")
         if not _is_board_name(board):
             raise MessageError(f"HELLO: a board's name is printable ASCII, got {fields[4]!r}")
@@ -190,7 +192,7 @@ class Samples:
             raise ValueError(
                 f"a SAMPLES frame has counts of shape (1..{MAX_SAMPLES_PER_FRAME}, 6), got {counts.shape}"
             )
-        head = _pack(self.LAYOUT, "SAMPLES", self.first_index, self.period_us)
+        head = pack(self.LAYOUT, "SAMPLES", self.first_index, self.period_us)
         return head + counts.astype("<i2").tobytes()
 
     @classmethod
@@ -230,11 +232,11 @@ class Status:
     @property
     def temperature_degc(self) -> float:
         """The sensor's temperature in degrees Celsius."""
-        return self.temperature_lsb / 340 + 36.53
+        return degrees_celsius(self.temperature_lsb)
 
     def encode(self) -> bytes:
         """Return the frame's payload; raises ValueError where a field does not fit its place."""
-        return _pack(
+        return pack(
             self.LAYOUT,
             "STATUS",
             self.faults,
@@ -250,7 +252,7 @@ class Status:
     @classmethod
     def decode(cls, payload: bytes) -> "Status":
         """Return the status in `payload`; raises MessageError on a wrong length."""
-        fields = _unpack(cls.LAYOUT, payload, "STATUS")
+        fields = unpack(cls.LAYOUT, payload, "STATUS")
         is_streaming = bool(fields[-1] & 1)  # the other bits are a later version's
         return cls(*(*fields[:-1], is_streaming))
 
@@ -268,12 +270,12 @@ class Result:
 
     def encode(self) -> bytes:
         """Return the frame's payload; raises ValueError where a field does not fit its place."""
-        return _pack(self.LAYOUT, "RESULT", self.command_type, self.command_sequence, self.code)
+        return pack(self.LAYOUT, "RESULT", self.command_type, self.command_sequence, self.code)
 
     @classmethod
     def decode(cls, payload: bytes) -> "Result":
         """Return the answer in `payload`; raises MessageError on a wrong length."""
-        return cls(*_unpack(cls.LAYOUT, payload, "RESULT"))
+        return cls(*unpack(cls.LAYOUT, payload, "RESULT"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +290,7 @@ class Command:
     SET_TEXT_MODE: ClassVar[int] = 0x46
     SET_BOARD_ID: ClassVar[int] = 0x47
     SET_STREAMING: ClassVar[int] = 0x48
+    RUN_SELF_TEST: ClassVar[int] = 0x49
     ARGUMENTS: ClassVar[dict[int, struct.Struct | None]] = {
         GET_HELLO: None,
         GET_STATUS: None,
@@ -297,6 +300,7 @@ class Command:
         SET_TEXT_MODE: struct.Struct("<B"),
         SET_BOARD_ID: struct.Struct("<Q"),
         SET_STREAMING: struct.Struct("<B"),
+        RUN_SELF_TEST: None,
     }
 
     type: int
@@ -305,7 +309,7 @@ class Command:
     def encode(self) -> bytes:
         """Return the frame's payload; raises ValueError where the type or the argument is impossible."""
         if self.type not in self.ARGUMENTS:
-            raise ValueError(f"a command's type is 0x41 to 0x48, got 0x{self.type:02x}")
+            raise ValueError(f"a command's type is 0x41 to 0x49, got 0x{self.type:02x}")
         layout = self.ARGUMENTS[self.type]
         if layout is None:
             return b""
@@ -320,25 +324,12 @@ class Command:
     def decode(cls, frame_type: int, payload: bytes) -> "Command":
         """Return the command in `payload`; raises MessageError on a wrong length."""
         layout = cls.ARGUMENTS[frame_type] or struct.Struct("")
-        return cls(frame_type, *_unpack(layout, payload, f"command 0x{frame_type:02x}"))
+        return cls(frame_type, *unpack(layout, payload, f"command 0x{frame_type:02x}"))
 
 
-Body = Hello | Samples | Status | Result | Command
+Body = Hello | Samples | Status | Result | SelfTest | Command
 
 
 def _is_board_name(text: str) -> bool:
     # Nothing else: it is printed on people's terminals.
     return text.isascii() and (text.isprintable() or not text)
-
-
-def _pack(layout: struct.Struct, name: str, *fields: int | bytes) -> bytes:
-    try:
-        return layout.pack(*fields)
-    except struct.error as error:
-        raise ValueError(f"{name}: a field does not fit its place: {error}") from None
-
-
-def _unpack(layout: struct.Struct, payload: bytes, name: str) -> tuple[Any, ...]:
-    if len(payload) != layout.size:
-        raise MessageError(f"{name} has {layout.size} bytes, got {len(payload)}")
-    return layout.unpack(payload)

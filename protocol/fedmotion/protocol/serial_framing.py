@@ -12,6 +12,7 @@ from typing import NamedTuple
 from cobs import cobs
 
 from fedmotion.protocol.errors import MessageError
+from fedmotion.protocol.self_test_frame import SelfTest
 from fedmotion.protocol.serial_frames import (
     Body,
     Command,
@@ -27,7 +28,7 @@ MAX_ENCODED_BYTES = 256
 _HEADER = struct.Struct("<BHI")
 _CRC = struct.Struct("<H")
 _SHORTEST = _HEADER.size + _CRC.size
-_FROM_NODE = {body.TYPE: body.decode for body in (Hello, Samples, Status, Result)}
+_FROM_NODE = {body.TYPE: body.decode for body in (Hello, Samples, Status, Result, SelfTest)}
 _N_TEXT_CHARACTERS = 32
 _TEXT = bytes([*b"\t\r\n", *range(32, 127)])
 

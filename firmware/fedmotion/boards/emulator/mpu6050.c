@@ -7,6 +7,7 @@
 
 /* RM 3, by address. */
 enum {
+    SELF_TEST_X = 0x0D,
     SMPLRT_DIV = 0x19,
     CONFIG = 0x1A,
     GYRO_CONFIG = 0x1B,
@@ -177,12 +178,30 @@ void fm_mpu_power_on(fm_mpu_t *mpu, uint64_t now)
 {
     memset(mpu->registers, 0, sizeof mpu->registers);
     mpu->registers[PWR_MGMT_1] = SLEEP; /* RM 3 */
+    memcpy(mpu->registers + SELF_TEST_X, mpu->trim, sizeof mpu->trim);
     mpu->fifo_start = mpu->fifo_count = 0;
     mpu->has_overflowed = false;
     mpu->is_addressed = false;
     mpu->is_pointer_next = true;
     mpu->pointer = 0;
     restart_sampling(mpu, now);
+}
+
+void fm_mpu_set_trim(fm_mpu_t *mpu, const uint8_t *trim)
+{
+    memcpy(mpu->trim, trim, sizeof mpu->trim);
+    memcpy(mpu->registers + SELF_TEST_X, trim, sizeof mpu->trim);
+}
+
+/* RM 4.4 and 4.5: bits 7 to 5 are the axes x to z. */
+uint8_t fm_mpu_pushed(const fm_mpu_t *mpu)
+{
+    uint8_t pushed = 0;
+    for (int axis = 0; axis < 3; axis++) {
+        pushed |= (uint8_t)((mpu->registers[ACCEL_CONFIG] >> (7 - axis) & 1) << axis);
+        pushed |= (uint8_t)((mpu->registers[GYRO_CONFIG] >> (7 - axis) & 1) << (3 + axis));
+    }
+    return pushed;
 }
 
 void fm_mpu_set_clock_error(fm_mpu_t *mpu, int32_t ppm, uint64_t now)

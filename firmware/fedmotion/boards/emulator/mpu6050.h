@@ -14,6 +14,7 @@
 enum {
     FM_MPU_N_REGISTERS = 128,
     FM_MPU_N_VALUES = 7, /* acceleration, temperature, rotation: in the order of registers 3B to 48 */
+    FM_MPU_N_TRIM_BYTES = 4,
     FM_MPU_FIFO_BYTES = 1024,
     FM_MPU_MAX_SAMPLES = FM_MPU_FIFO_BYTES / 2 + 1, /* asked for at once */
 };
@@ -29,6 +30,7 @@ typedef struct {
     void *context;
     uint8_t registers[FM_MPU_N_REGISTERS];
     uint8_t who_am_i;
+    uint8_t trim[FM_MPU_N_TRIM_BYTES]; /* registers 0D to 10, which outlast a reset */
     uint8_t pointer;      /* of the register that is read or written next */
     bool is_pointer_next; /* the next byte written is the pointer */
     bool is_plugged;
@@ -52,6 +54,12 @@ void fm_mpu_power_on(fm_mpu_t *mpu, uint64_t now);
 bool fm_mpu_address(fm_mpu_t *mpu, uint8_t address_byte, uint64_t now);
 bool fm_mpu_write(fm_mpu_t *mpu, uint8_t byte, uint64_t now);
 uint8_t fm_mpu_read(fm_mpu_t *mpu, uint64_t now);
+
+/* The axes that the self-test pushes now, bit 0 ax to bit 5 gz: who feels for the sensor adds what that does. */
+uint8_t fm_mpu_pushed(const fm_mpu_t *mpu);
+
+/* Give the sensor its factory trim. */
+void fm_mpu_set_trim(fm_mpu_t *mpu, const uint8_t *trim);
 
 /* Let the sensor's clock be off from now on; what it has converted since it was last read is lost. */
 void fm_mpu_set_clock_error(fm_mpu_t *mpu, int32_t ppm, uint64_t now);

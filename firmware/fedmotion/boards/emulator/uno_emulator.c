@@ -50,6 +50,7 @@ enum {
     FAULT_WHO_AM_I = 6,
     FAULT_SENSOR_CLOCK = 7,
     FAULT_LITTER_FIFO = 8,
+    FAULT_TRIM = 9,
 };
 
 typedef struct {
@@ -67,14 +68,15 @@ static struct {
     fm_eeprom_file_t eeprom;
 } board;
 
-/* The reading's request: 'S', full scales, n and the instants; the answer is n times 7 i16. */
+/* The reading's request: 'S', full scales, pushed axes, n and the instants; the answer is n times 7 i16. */
 static void feel(void *context, uint16_t n, const uint64_t *cycles, uint8_t accel_g, uint16_t gyro_dps,
                  int16_t values[][FM_MPU_N_VALUES])
 {
-    uint8_t head[6] = {'S', accel_g};
+    uint8_t head[7] = {'S', accel_g};
     (void)context;
     memcpy(head + 2, &gyro_dps, sizeof gyro_dps);
-    memcpy(head + 4, &n, sizeof n);
+    head[4] = fm_mpu_pushed(&board.mpu);
+    memcpy(head + 5, &n, sizeof n);
     fm_give(head, sizeof head);
     fm_give(cycles, n * sizeof *cycles);
     fm_take(values, n * sizeof *values);
@@ -210,6 +212,9 @@ static void set_fault(uint8_t fault, uint32_t argument)
         break;
     case FAULT_LITTER_FIFO:
         fm_mpu_litter_fifo(&board.mpu, argument);
+        break;
+    case FAULT_TRIM:
+        fm_mpu_set_trim(&board.mpu, (const uint8_t *)&argument);
         break;
     default:
         fprintf(stderr, "no fault has the number %d\n", fault);
