@@ -59,11 +59,7 @@ def test_the_simulated_node_says_what_its_sensor_is_made_to_have() -> None:
     report = simulated(WORN)
     assert report.outcome == SelfTestOutcome.DONE
     assert list(report.deviation_permille) == [pytest.approx(v, abs=6) for v in (50, -200, 0, 130, -10, 300)]
-    assert report.rest_degps == (
-        pytest.approx(1.5, abs=0.05),
-        pytest.approx(0.0, abs=0.05),
-        pytest.approx(-0.5, abs=0.05),
-    )
+    assert report.rest_degps == pytest.approx([1.5, 0.0, -0.5], abs=0.05)
     assert report.temperature_degc == pytest.approx(25.0, abs=0.01)
 
 

@@ -18,9 +18,12 @@ from fedmotion.host.doctor_capture import capture
 from fedmotion.host.doctor_checks import Check, guarded, not_checked
 from fedmotion.host.doctor_federation import BROKER_CHECKS, look_at_federation
 from fedmotion.host.doctor_machine import look_at_machine, may_use
+from fedmotion.host.doctor_self_test import NAME as SELF_TEST
+from fedmotion.host.doctor_self_test import look_at_self_test
 from fedmotion.host.doctor_sensor import look_at_sensor, pieces_of
 from fedmotion.host.profile import Profile, find_profile
 from fedmotion.host.released_model import this_program
+from fedmotion.host.self_test import run_self_test
 from fedmotion.host.serial_port import check_port, usb_ports
 from fedmotion.protocol.serial_frames import DEFAULT_BAUD
 
@@ -130,6 +133,11 @@ def _look_at_board(port: str | None, baud: int, seconds: float, *, is_turned: bo
             captured = capture(found, baud, seconds, on_progress=on_progress)
         yield from look_at_board(captured)
         yield from look_at_sensor(captured)
+        if captured.hello is None:
+            yield from not_checked("sensor", [SELF_TEST], "no board")
+        else:
+            click.echo(f"{found}: the sensor's self-test, leave the board alone ...", err=True)
+            yield from look_at_self_test(run_self_test(found, baud))
         if captured.hello is None or not is_turned:
             why = "no board" if captured.hello is None else "--turn would check it while you turn the board"
             yield from not_checked("sensor", [AXES_AGREE], why)

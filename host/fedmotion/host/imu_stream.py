@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fedmotion.protocol.self_test_frame import SelfTest
 from fedmotion.protocol.serial_frames import (
     FORMAT_VERSION,
     N_AXES,
+    Body,
     Command,
     Hello,
     Result,
@@ -104,6 +106,7 @@ class ImuStream:
         self.hello: Hello | None = None
         self.status: Status | None = None
         self.result: Result | None = None
+        self.self_test: SelfTest | None = None
         self._send = send
         self._decoder = FrameDecoder()
         self._n_frames_before = 0
@@ -205,18 +208,22 @@ class ImuStream:
                     self._close(run, blocks)
                     run = None
                     self._take_hello(body)
-            elif isinstance(body, Status):
-                self.status = body
-            elif isinstance(body, Result):
-                self.result = body
+            else:
+                self._note(body)
         self._close(run, blocks)
         return blocks
 
+    def command(self, command: Command) -> int:
+        """Send `command`; return the sequence number that its RESULT will name."""
+        sequence = self._command_sequence
+        # The delimiter ends whatever a former program left half sent.
+        self._send(DELIMITER + encode_frame(command, sequence))
+        self._command_sequence = (sequence + 1) % _N_SEQUENCES
+        return sequence
+
     def _ask(self, now_s: float) -> None:
         self._asked_s = now_s
-        # The delimiter ends whatever a former program left half sent.
-        self._send(DELIMITER + encode_frame(Command(Command.GET_HELLO), self._command_sequence))
-        self._command_sequence += 1
+        self.command(Command(Command.GET_HELLO))
 
     def _take_hello(self, hello: Hello) -> None:
         self.hello = hello
@@ -228,6 +235,15 @@ class ImuStream:
         self._channel_of_axis = np.argsort(np.abs(channels))
         self._is_turned = channels[self._channel_of_axis] < 0
         self._is_in_order = bool((channels == np.arange(1, N_AXES + 1)).all())
+
+    def _note(self, body: Body) -> None:
+        """Keep what a frame beside the stream says."""
+        if isinstance(body, Status):
+            self.status = body
+        elif isinstance(body, Result):
+            self.result = body
+        elif isinstance(body, SelfTest):
+            self.self_test = body
 
     def _follow_sequence(self, frame: Frame) -> None:
         if self._sequence is not None:
