@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PLATFORMIO_SETTING_ENABLE_TELEMETRY := no
 export PLATFORMIO_DISABLE_UPGRADE_CHECK := true
 
-.PHONY: demo test test-firmware packages lint firmware images benchmark clean
+.PHONY: demo test test-firmware packages lint firmware images arduino-library benchmark clean
 
 demo: .venv/.installed-demo
 	$(BIN)/fedmotion demo $(ARGS)
@@ -30,7 +30,8 @@ lint: .venv/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/clang-format --dry-run -Werror $(wildcard firmware/lib/*/*.[ch] firmware/ports/*/*.[ch] \
-		firmware/ports/*/*.cpp firmware/src/*.cpp tests/firmware/*.[ch] tests/firmware/native/*/*.c)
+		firmware/ports/*/*.cpp firmware/src/*.cpp firmware/arduino_library/*.h firmware/arduino_library/*.cpp \
+		tests/firmware/*.[ch] tests/firmware/native/*/*.c)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -46,6 +47,10 @@ firmware: .venv/.installed-dev packages
 # What the package ships of it, for `fedmotion flash`; to be committed with the firmware's change.
 images: firmware
 	$(BIN)/python firmware/platforms/keep_images.py .pio/build firmware/fedmotion/boards/images
+
+# The node for any board with an Arduino core: docs/porting.md.
+arduino-library:
+	$(PYTHON) firmware/platforms/arduino_library.py fedmotion-node.zip
 
 # Each prints what it measures beside the peer or limit that it is compared with.
 benchmark: .venv/.installed-dev
@@ -74,4 +79,4 @@ packages:
 	@touch $@ .venv/.installed-demo
 
 clean:
-	rm -rf .venv .pio build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .pio build dist fedmotion-node.zip .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
