@@ -129,3 +129,40 @@ def test_another_board_is_refused_with_those_that_can_be_flashed(
     status, _, error = said(["mega2560"], monkeypatch, capsys)
     assert status == 2
     assert "'mega2560' is not one of 'uno', 'nano', 'da14580'" in error
+
+
+def test_without_a_shipped_program_one_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(flash, "files", lambda _: tmp_path)
+    status, _, error = said(["da14580", "--port", "/dev/none"], monkeypatch, capsys)
+    assert status == 2
+    assert "there is no firmware for the da14580 in this package: name yours with --image" in error
+
+
+@pytest.mark.parametrize(
+    ("board", "loader", "sentence"),
+    [
+        ("uno", "_flash", "interrupted: the boot loader is still there, run the command again"),
+        (
+            "da14580",
+            "load_and_start",
+            "interrupted: nothing is kept in the chip, so press its reset button and run the command again",
+        ),
+    ],
+)
+def test_ctrl_c_says_how_to_go_on(
+    board: str, loader: str, sentence: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(flash, loader, interrupted)
+    image = tmp_path / "own.bin"
+    image.write_bytes(bytes.fromhex("00980020 09000020 fee7"))
+    pty = PtyLine()
+    arguments = [board, "--port", pty.address] + (["--image", str(image)] if board == "da14580" else [])
+    result = CliRunner().invoke(flash.command, arguments)
+    pty.close()
+    assert result.exit_code == 1
+    assert sentence in result.output

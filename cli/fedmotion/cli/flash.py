@@ -78,8 +78,8 @@ def command(board: str, port: str | None, path: Path | None, is_json: bool) -> N
         except ProgrammingError as error:
             raise click.ClickException(f"{port}: {error}") from error
         except KeyboardInterrupt:
-            still = ram_loader.STILL if board == DA14580 else "the boot loader is still there"
-            click.echo(f"interrupted: {still}, run the command again", err=True)
+            still = f"{ram_loader.STILL} and" if board == DA14580 else "the boot loader is still there,"
+            click.echo(f"interrupted: {still} run the command again", err=True)
             raise
     if is_json:
         program = {"name": name, "sha256": hashlib.sha256(content).hexdigest(), "n_bytes": len(image.data)}
