@@ -102,7 +102,7 @@ def test_a_program_is_loaded_whichever_pins_are_wired(pins: Pins, image: str) ->
     assert "  1200/1200 bytes" in said
     assert f"{port}: the boot ROM's checksum is right, the program starts" in said
     assert f"{port}: the board runs fedmotion 0.1.0 for 'da14580', board id 0" in said
-    assert "the program is in RAM: it runs until the board loses power or is reset" in said
+    assert "it runs from RAM until the board loses power or is reset" in said
     assert said.endswith(f"next: fedmotion record swipe_left --port {port}\n")
 
 

@@ -11,10 +11,7 @@ from fedmotion.protocol.da14580_boot import Pins
 from fedmotion.protocol.serial_frames import DEFAULT_BAUD
 
 BOARD = "da14580"
-KEPT = (
-    "the program is in RAM: it runs until the board loses power or is reset, then run this command again "
-    "(docs/flashing.md has what OTP or an SPI flash need)"
-)
+KEPT = "it runs from RAM until the board loses power or is reset (docs/flashing.md says how to keep it)"
 _N_RUNS = 3
 """Where bytes are lost it begins anew so often, before that is told to a person."""
 
