@@ -63,7 +63,7 @@ class BoardFault(IntEnum):
     """By how many millionths the sensor's clock is faster than it says; negative ones as 2**32 less."""
     LITTER_FIFO = 8
     """How many bytes that are of no sample come into the sensor's FIFO."""
-    TRIM = 9
+    TRIM = 10
     """The four registers of the self-test's trim, the first the lowest byte."""
 
 

@@ -50,7 +50,7 @@ enum {
     FAULT_WHO_AM_I = 6,
     FAULT_SENSOR_CLOCK = 7,
     FAULT_LITTER_FIFO = 8,
-    FAULT_TRIM = 9,
+    FAULT_TRIM = 10,
 };
 
 typedef struct {
