@@ -12,6 +12,7 @@ static fm_node node;
 void fedmotion_begin(Stream &line, TwoWire &wire, const char *board, int sda, int scl)
 {
     fm_arduino_api_begin(&port, line, wire, board, sda, scl);
+    port.self_test = fm_self_test_step;
     fm_node_start(&node, &port);
 }
 

@@ -12,6 +12,7 @@ static fm_node node;
 void setup()
 {
     fm_arduino_begin(&port);
+    port.self_test = fm_self_test_step;
     fm_node_start(&node, &port);
 }
 

@@ -319,6 +319,7 @@ fake_board *fake_board_new(uint32_t start_us)
         .store_read = store_read,
         .store_write = store_write,
         .bus = {.context = board, .write = bus_write, .read = bus_read, .recover = bus_recover},
+        .self_test = fm_self_test_step,
         .board = "fake",
         .min_period_us = 1000,
     };

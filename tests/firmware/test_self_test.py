@@ -111,6 +111,22 @@ def test_while_it_streams_the_test_is_refused_and_no_sample_is_lost(
     assert board.status().n_bad_commands == 1
 
 
+def test_a_target_without_room_for_it_does_not_know_the_command(
+    make_board: Callable[..., Any], ffi: Any
+) -> None:
+    board = make_board(is_started=False)
+    board.raw.port.self_test = ffi.NULL
+    board.start()
+    board.run(START_UP_US)
+    board.command(Command.RUN_SELF_TEST)
+    assert codes_of(board.run(50_000)) == [ResultCode.UNKNOWN_COMMAND]
+    board.command(Command.SET_STREAMING, 0)
+    board.command(Command.RUN_SELF_TEST)
+    frames = board.run(TEST_US)
+    assert codes_of(frames) == [ResultCode.OK, ResultCode.UNKNOWN_COMMAND]
+    assert reports(frames) == []
+
+
 def test_during_the_test_nothing_can_be_set_and_questions_are_answered(still: Any) -> None:
     still.command(Command.RUN_SELF_TEST)
     still.run(50_000)

@@ -60,6 +60,9 @@ fm_result_code fm_command_obey(fm_settings *settings, const fm_host_frame *frame
         }
         break;
     case FM_COMMAND_RUN_SELF_TEST:
+        if (!settings->has_self_test) {
+            return FM_RESULT_UNKNOWN_COMMAND;
+        }
         if (settings->is_streaming) {
             return FM_RESULT_BUSY; /* the sensor cannot be pushed and measure motion */
         }

@@ -37,6 +37,7 @@ typedef struct {
     fm_sensor_settings sensor;
     bool is_text;
     bool is_streaming;
+    bool has_self_test;
     bool is_testing; /* until the caller has ended the self-test, nothing can be set */
     uint8_t board_id[FM_BOARD_ID_BYTES];
 } fm_settings;

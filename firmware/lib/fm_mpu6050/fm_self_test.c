@@ -86,7 +86,10 @@ static int16_t deviation(int16_t response, uint8_t axis, uint8_t code)
     const int32_t trim = fm_self_test_trim(axis >= 3, code);
     /* RM: gy is pushed the other way. The smallest trim is 1393, so 1000 times what differs fits. */
     const int32_t pushed = axis == 4 ? -(int32_t)response : response;
-    return (int16_t)((pushed - trim) * 1000 / trim);
+    /* Unsigned: a processor without division has the other one in software already. */
+    const uint32_t apart = (uint32_t)(pushed < trim ? trim - pushed : pushed - trim);
+    const int16_t permille = (int16_t)(apart * 1000u / (uint32_t)trim);
+    return pushed < trim ? (int16_t)-permille : permille;
 }
 
 /* The phase has its readings. True where the test has ended. */

@@ -39,7 +39,7 @@ enum {
     FM_SELF_TEST_N_VALUES
 };
 
-typedef struct {
+typedef struct fm_self_test {
     fm_mpu6050 *sensor;
     uint32_t since_us;
     int16_t values[FM_SELF_TEST_N_VALUES];

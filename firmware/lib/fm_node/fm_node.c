@@ -1,5 +1,7 @@
 #include "fm_node.h"
 
+#include <stddef.h>
+
 #include "fm_report.h"
 #include "fm_text.h"
 
@@ -203,7 +205,7 @@ static bool is_same(const fm_sensor_settings *one, const fm_sensor_settings *oth
 /* Whether a piece of the self-test was due. */
 static bool tend_self_test(fm_node *node)
 {
-    if (!node->settings.is_testing || !fm_self_test_step(&node->self_test, now_us(node))) {
+    if (!node->settings.is_testing || !node->port->self_test(&node->self_test, now_us(node))) {
         return false;
     }
     node->settings.is_testing = false;
@@ -338,6 +340,7 @@ void fm_node_start(fm_node *node, const fm_port *port)
     node->settings.sensor.accel_full_scale_g = DEFAULT_ACCEL_FULL_SCALE_G;
     node->settings.sensor.gyro_full_scale_dps = DEFAULT_GYRO_FULL_SCALE_DPS;
     node->settings.is_streaming = true;
+    node->settings.has_self_test = port->self_test != NULL;
     node->n_stored = FM_RECORD_BYTES;
     for (uint8_t i = 0; i < FM_RECORD_BYTES; i++) {
         record[i] = port->store_read(port->context, i);

@@ -10,6 +10,8 @@
 
 #include "fm_bus.h"
 
+struct fm_self_test;
+
 typedef struct {
     void *context;
 
@@ -27,6 +29,9 @@ typedef struct {
     bool (*store_write)(void *context, uint8_t address, uint8_t byte);
 
     fm_bus bus;
+
+    /* fm_self_test_step; NULL where a target has no room for the sensor's self-test. */
+    bool (*self_test)(struct fm_self_test *test, uint32_t now_us);
 
     /* At most 16 printable ASCII characters. */
     const char *board;

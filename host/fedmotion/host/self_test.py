@@ -85,7 +85,9 @@ class _Dialogue:
         stream = self._stream
         code = self._obeyed(Command(Command.RUN_SELF_TEST))
         if code is ResultCode.UNKNOWN_COMMAND:
-            return SelfTested(None, "its firmware is older than the self-test: `fedmotion flash` brings it")
+            return SelfTested(
+                None, "its firmware does not have it: `fedmotion flash` brings it to an Uno or a Nano"
+            )
         if code is not ResultCode.OK:
             return SelfTested(None, f"the board does not begin it ({_said(code)})")
         self._wait(lambda: stream.self_test is not None, _TEST_WAIT_S)
