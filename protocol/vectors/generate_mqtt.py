@@ -116,7 +116,14 @@ ARRAYS = {
 FEDERATION = {"federation_id": "6ba7b810-9dad-11d1-80b4-00c04fd430c8"}
 LINEAGE = {"lineage_id": "00000000-0000-4000-8000-0123456789ab", "signature": b""}
 MODEL_SHA256 = hashlib.sha256(safetensors(ARRAYS["a trained model"])).digest()
-SETTINGS = {"learning_rate": 0.01, "n_epochs": 5, "batch_size": 16, "proximal_mu": 0.0, "seed": 0}
+SETTINGS = {
+    "learning_rate": 0.01,
+    "n_epochs": 5,
+    "batch_size": 16,
+    "proximal_mu": 0.0,
+    "seed": 0,
+    "absent_share": 1.0,
+}
 
 ANNOUNCEMENT: Fields = {
     "type": "announcement",
@@ -337,6 +344,7 @@ def refused_messages() -> list[Fields]:
         ("a batch of 0", message(ANNOUNCEMENT | {"settings": SETTINGS | {"batch_size": 0}})),
         ("10001 epochs", message(ANNOUNCEMENT | {"settings": SETTINGS | {"n_epochs": 10_001}})),
         ("a learning rate below 0", message(ANNOUNCEMENT | {"settings": SETTINGS | {"learning_rate": -1.0}})),
+        ("a share above 1", message(ANNOUNCEMENT | {"settings": SETTINGS | {"absent_share": 1.5}})),
         ("a purpose that is a path", message(MODEL | {"purpose": "../x"})),
         ("a verdict of perhaps", message(receipt(verdict="perhaps"))),
         ("an unnamed gesture", message(PROPOSAL | {"name": ""})),

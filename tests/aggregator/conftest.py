@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from fedmotion.aggregator.configuration import AggregatorConfiguration
-from fedmotion.aggregator.federation_store import Client, FederationStore
+from fedmotion.aggregator.federation_records import Client
+from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.aggregator.founding import new_id, open_federation
 from fedmotion.aggregator.publisher import aggregator_will
 from fedmotion.aggregator.service import Service

@@ -16,9 +16,9 @@ SPELLING = "is the same but for case, spaces, hyphens, accents or letters that l
         ("Swipe Left", SPELLING),
         ("swipeleft", SPELLING),
         ("swipe.left", SPELLING),
-        ("ｓｗｉｐｅ_left", SPELLING),
-        # Cyrillic і and е.
-        ("swіpе_left", SPELLING),
+        ("\uff53\uff57\uff49\uff50\uff45_left", SPELLING),
+        # Cyrillic letters for i and e.
+        ("sw\u0456p\u0435_left", SPELLING),
         ("sw1pe_1eft", "differs by one letter"),
         ("swïpe_left", SPELLING),
         ("swipe_lefts", "is the same but for the plural"),

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import msgspec
 
-from fedmotion.aggregator.federation_store import Federation, FederationStore, KeptModel
+from fedmotion.aggregator.federation_records import Federation, KeptModel
+from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.cli.aggregator_folder import AggregatorFolder
 from fedmotion.host.profile import Profile, find_profile, profiles_directory
 from fedmotion.host.released_model import read_model_file, this_program

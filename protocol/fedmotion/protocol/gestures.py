@@ -15,7 +15,10 @@ _NOT_IN_SENTENCES = {"Cc", "Cs", "Zl", "Zp"}
 # Lower-case letters that look like Latin ones, and the digits taken for letters: the single letters that
 # Unicode Technical Standard 39 (confusables) lists for the alphabets that people here type.
 _LOOKS_LIKE = str.maketrans(
-    "аеіјкморстухѕһԁԛԝοικνρτυχαɑı01",
+    # Cyrillic, Greek, and others.
+    "\u0430\u0435\u0456\u0458\u043a\u043c\u043e\u0440\u0441\u0442\u0443\u0445\u0455\u04bb\u0501\u051b\u051d"
+    "\u03bf\u03b9\u03ba\u03bd\u03c1\u03c4\u03c5\u03c7\u03b1"
+    "\u0251\u013101",
     "aeijkmopctyxshdqwoikvptuxaaiol",
 )
 
@@ -35,7 +38,7 @@ class Likeness:
 
 
 def check_gesture(name: str) -> str:
-    """Return `name` if it may be a gesture's; raises ValueError where it breaks a label's rule or is `other`."""
+    """Return `name` if it may be a gesture's; raises ValueError where it is no label, or `other`."""
     if check_label(name, "a gesture's name") == OTHER:
         raise ValueError(f"{OTHER!r} is movement that is no gesture, and every federation has it")
     return name

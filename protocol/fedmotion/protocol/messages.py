@@ -75,13 +75,17 @@ class Federated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrainSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a cohort trains in one round; every family understands these."""
+    """How a cohort trains in one round; every family understands these.
+
+    `absent_share` is how far a linear model's classes without windows here are moved: see `models.pca_svm`.
+    """
 
     learning_rate: Rate = 0.01
     n_epochs: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 5
     batch_size: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 16
     proximal_mu: Rate = 0.0
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
+    absent_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
 
 
 class Announcement(Federated, frozen=True, kw_only=True, tag="announcement"):
