@@ -155,7 +155,11 @@ def one_case(
         range(2, 2 + 2 * n_rounds),
     )
     known = rounds(before, first_basis(before, homes), homes, early, seed, 1.0)
-    figures = {"before": asked(before, known, person, new)}
+    longer = rounds(before, known, homes, late, seed, 1.0)
+    figures = {
+        "before": asked(before, known, person, new),
+        "not grown, as many rounds more": asked(before, longer, person, new),
+    }
     for way in ways:
         start = grown(before, known, larger)
         start["intercept"][-1] = way.start
@@ -181,7 +185,7 @@ def main() -> None:
     parser.add_argument("--people", type=Path, help="npz file of recordings; without it nothing is measured")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=12, help="before, and again after the set has grown")
-    parser.add_argument("--absent", type=float, nargs="+", default=[1.0])
+    parser.add_argument("--absent", type=float, nargs="+", default=[0.0])
     parser.add_argument("--start", type=float, nargs="+", default=[-1.0])
     parser.add_argument("--new", nargs="+", default=list(NEW))
     arguments = parser.parse_args()

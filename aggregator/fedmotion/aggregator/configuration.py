@@ -146,9 +146,9 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
         float,
         Said(
             description="once the set of gestures has grown: how far a client moves the classes that it has "
-            "no take of, 0 to 1; 1 learns from all it has what such a gesture is not"
+            "no take of, 0 (leaves them) to 1 (learns from all it has what such a gesture is not)"
         ),
-    ] = 0.1
+    ] = 0.0
     seed: Annotated[
         int,
         Said(description="of the cohorts' choice and the clients' training"),
