@@ -165,9 +165,8 @@ def one_case(
         start["intercept"][-1] = way.start
         after = rounds(larger, start, homes, late, seed, way.absent)
         figures[f"grown, absent {way.absent:g}, start {way.start:g}"] = asked(larger, after, person, new)
-    for absent in sorted({way.absent for way in ways}):
-        scratch = rounds(larger, first_basis(larger, homes), homes, whole, seed, absent)
-        figures[f"from scratch, absent {absent:g}"] = asked(larger, scratch, person, new)
+    scratch = rounds(larger, first_basis(larger, homes), homes, whole, seed, 1.0)
+    figures["from scratch"] = asked(larger, scratch, person, new)
     pooled = Homes(movements, newcomer, teacher, new)
     everybody = movements.where(
         np.isin(movements.people, list(pooled.by_client))
@@ -185,7 +184,7 @@ def main() -> None:
     parser.add_argument("--people", type=Path, help="npz file of recordings; without it nothing is measured")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=12, help="before, and again after the set has grown")
-    parser.add_argument("--absent", type=float, nargs="+", default=[0.0])
+    parser.add_argument("--absent", type=float, nargs="+", default=[0.25])
     parser.add_argument("--start", type=float, nargs="+", default=[-1.0])
     parser.add_argument("--new", nargs="+", default=list(NEW))
     arguments = parser.parse_args()

@@ -148,7 +148,7 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
             description="once the set of gestures has grown: how far a client moves the classes that it has "
             "no take of, 0 (leaves them) to 1 (learns from all it has what such a gesture is not)"
         ),
-    ] = 0.0
+    ] = 0.25
     seed: Annotated[
         int,
         Said(description="of the cohorts' choice and the clients' training"),

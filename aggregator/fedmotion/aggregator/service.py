@@ -255,6 +255,7 @@ class Service:
     def _work_for(self, federation: Federation) -> None:
         """Judge and average by the specification that `federation` has from now on."""
         self._federation = federation
+        self._has_grown = federation.specification != self._store.founding_specification()
         self._rules = self._configuration.rules(federation.specification)
         self._keeper = RoundKeeper(
             self._store, federation.specification, self._configuration, self._clock, self._on_point
@@ -370,7 +371,7 @@ class Service:
             cohort=opened.cohort,
             deadline_s=max(opened.deadline_at_s - self._clock(), 0.0),
             model_sha256=self._current.sha256,
-            settings=self._configuration.train_settings(opened.round_id),
+            settings=self._configuration.train_settings(opened.round_id, has_grown=self._has_grown),
         )
 
 
