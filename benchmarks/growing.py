@@ -12,7 +12,8 @@ a class is not, 0 leaves it as it was. --start compares the new class's first in
 """
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -35,7 +36,7 @@ from fedmotion.simulation.evaluation.movements import Movements, load_movements
 from fedmotion.simulation.evaluation.plan import Plan
 
 OLD = ("swipe_left", "swipe_right", "wave", "clap")
-NEW = ("draw_circle_cw", "knock", "throw", "draw_triangle")
+NEW = ("draw_circle_cw", "throw")
 COLUMNS = ("old right", "new right", "other alarmed", "other as new")
 
 
@@ -178,6 +179,13 @@ def one_case(
     return figures
 
 
+def taught_by(people: Sequence[str], seed: int) -> Iterator[tuple[str, str]]:
+    """Yield each person who is left out, and who teaches the new gesture then."""
+    for position, newcomer in enumerate(people):
+        others = [each for each in people if each != newcomer]
+        yield newcomer, others[(seed + position) % len(others)]
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -187,6 +195,7 @@ def main() -> None:
     parser.add_argument("--absent", type=float, nargs="+", default=[0.25])
     parser.add_argument("--start", type=float, nargs="+", default=[-1.0])
     parser.add_argument("--new", nargs="+", default=list(NEW))
+    parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     if arguments.people is None:
         print("growing is measured on recorded people: --people FILE")
@@ -197,18 +206,17 @@ def main() -> None:
     print(f"{len(movements)} windows of {len(people)} people, each left out in turn; old: {', '.join(OLD)}")
     print(f"new, by turns, of one client alone: {', '.join(arguments.new)}; {arguments.seeds} seeds\n")
     found: dict[str, list[list[NDArray[np.float64]]]] = {}
-    for seed in range(arguments.seeds):
-        of_seed: dict[str, list[NDArray[np.float64]]] = {}
-        for position, newcomer in enumerate(people):
-            others = [each for each in people if each != newcomer]
-            teacher = others[(seed + position) % len(others)]
-            for new in arguments.new:
-                case = one_case(movements, newcomer, teacher, new, seed, arguments.rounds, ways)
-                for name, figures in case.items():
-                    of_seed.setdefault(name, []).append(figures)
-        for name, each in of_seed.items():
-            found.setdefault(name, []).append(each)
-        print(f"seed {seed} done", flush=True)
+    with ProcessPoolExecutor(arguments.jobs, initializer=threadpool_limits, initargs=(1,)) as pool:
+        for seed in range(arguments.seeds):
+            cases = [
+                pool.submit(one_case, movements, newcomer, teacher, new, seed, arguments.rounds, ways)
+                for newcomer, teacher in taught_by(people, seed)
+                for new in arguments.new
+            ]
+            results = [case.result() for case in cases]
+            for name in results[0]:
+                found.setdefault(name, []).append([figures[name] for figures in results])
+            print(f"seed {seed} done", flush=True)
     print(f"\n{'':36}" + "".join(f"{column:>22}" for column in COLUMNS))
     for name, seeds in found.items():
         means = np.mean(np.array(seeds), axis=1)
@@ -220,5 +228,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with threadpool_limits(1):
-        main()
+    main()

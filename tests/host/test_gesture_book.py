@@ -12,6 +12,7 @@ from fedmotion.broker.door import Event
 from fedmotion.broker.memory import MemoryBroker, MemoryDoor
 from fedmotion.host.agent import Agent
 from fedmotion.host.configuration import AgentConfiguration
+from fedmotion.host.disclosure import Disclosed
 from fedmotion.host.gesture_book import GestureBook
 from fedmotion.host.gesture_rows import rows_of
 from fedmotion.host.profile import Profile, join
@@ -146,12 +147,15 @@ def test_rows_say_where_each_gesture_stands(book: GestureBook) -> None:
     assert not book.take_list(GestureList(federation_id=FEDERATION, gestures=gestures))
     propose(book)
     book.teach("tap")
-    rows = rows_of(book, {"wave": 3, "circle": 2})
+    rows = rows_of(book, {"wave": 3, "circle": 2}, None)
     assert [(row.name, row.standing, row.n_takes, row.is_taught) for row in rows] == [
-        ("wave", "learned", 3, False),
+        ("wave", "learned", 3, True),
         ("tap", "accepted", 0, True),
         ("circle", "proposed", 2, True),
     ]
+    # Of the classes that were there on joining, one is `other`: wave came later.
+    joined = Disclosed(UUID(int=1), "0" * 64, n_joined=1)
+    assert not rows_of(book, {}, joined)[0].is_taught
     book.stop_teaching("tap")
     assert book.taught() == {"circle"}
     assert book.received_unix_s() == 7.0

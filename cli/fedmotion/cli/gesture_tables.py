@@ -40,7 +40,7 @@ def show_list(screen: Console, rows: Sequence[GestureRow]) -> None:
     for row in rows:
         standing = f"[{_COLOURS[row.standing]}]{row.standing}[/]"
         why = f": {escape(row.why)}" if row.why else ""
-        taught = "yes" if row.is_taught else "-"
+        taught = "yes" if row.is_taught else "no"
         table.add_row(
             escape(row.name),
             _said(row.sentence, row.has_example),
@@ -59,7 +59,7 @@ def show_gesture(screen: Console, row: GestureRow, example: ExampleTrace | None)
         ("what it is", row.sentence or "-"),
         ("federation", row.standing + (f": {row.why}" if row.why else "")),
         ("your takes", str(row.n_takes or "none")),
-        ("you teach it", "yes" if row.is_taught else "as far as you joined for it"),
+        ("you teach it", "yes" if row.is_taught else "no: it came after you joined"),
     ):
         screen.print(f"{name:13} {escape(value)}")
     if example is not None:
@@ -118,12 +118,14 @@ def show_proposals(screen: Console, proposals: Sequence[ProposalRecord], listed:
         report_likeness(screen, name, [*listed, *(other for other in names if other != name)])
 
 
-def report_likeness(screen: Console, name: str, known: Iterable[str]) -> None:
-    """Print each known name that `name` may be another spelling of."""
-    for each in alike(name, known):
+def report_likeness(screen: Console, name: str, known: Iterable[str]) -> bool:
+    """Print each known name that `name` may be another spelling of; return whether there is one."""
+    found = alike(name, known)
+    for each in found:
         screen.print(
             f"[yellow]{escape(repr(name))} may be there already:[/] {escape(str(each))}", soft_wrap=True
         )
+    return bool(found)
 
 
 def _said(sentence: str, has_example: bool) -> str:

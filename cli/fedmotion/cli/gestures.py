@@ -1,5 +1,6 @@
 """`fedmotion gestures`: the federation's list, and what this client adds to it."""
 
+import shlex
 import sys
 import time
 from collections import Counter
@@ -10,8 +11,9 @@ import click
 import msgspec
 
 from fedmotion.cli.gesture_tables import console, report_likeness, show_example, show_gesture, show_list
+from fedmotion.host.disclosure import DisclosureFile
 from fedmotion.host.gesture_book import GestureBook
-from fedmotion.host.gesture_rows import rows_of
+from fedmotion.host.gesture_rows import GestureRow, rows_of
 from fedmotion.host.profile import Profile, find_profile
 from fedmotion.host.recording_store import RecordingStore
 from fedmotion.protocol.example_trace import example_of
@@ -56,7 +58,7 @@ def list_gestures(profile: str, is_json: bool) -> None:
     """List the federation's gestures, your takes of each, and what became of your proposals."""
     of, _ = _joined(profile)
     with _book(of) as book:
-        rows, received = rows_of(book, _takes(of)), book.received_unix_s()
+        rows, received = _rows(of, book), book.received_unix_s()
     if is_json:
         click.echo(msgspec.json.encode(rows))
         return
@@ -80,7 +82,7 @@ def show(name: str, profile: str, is_json: bool) -> None:
     """Say what NAME is, with its example where its proposer has published one."""
     of, _ = _joined(profile)
     with _book(of) as book:
-        rows = {row.name: row for row in rows_of(book, _takes(of))}
+        rows = {row.name: row for row in _rows(of, book)}
         listed = book.gestures()
     if name not in rows:
         near = [str(each.name) for each in alike(name, rows)]
@@ -109,7 +111,12 @@ Examples:
     type=click.IntRange(1),
     help="Publish the outline of this take of yours (an id of `fedmotion recordings list`), shown first.",
 )
-@click.option("--yes", "is_agreed", is_flag=True, help="Publish the example without asking.")
+@click.option(
+    "--yes",
+    "is_agreed",
+    is_flag=True,
+    help="Ask nothing: neither about a name that is alike nor about the example.",
+)
 @_PROFILE
 def propose(name: str, sentence: str, take: int | None, is_agreed: bool, profile: str) -> None:
     """Propose the gesture NAME to the federation's owner, and agree to teach it.
@@ -124,8 +131,15 @@ def propose(name: str, sentence: str, take: int | None, is_agreed: bool, profile
     n_takes = _takes(of)[name]
     example = None if take is None else _example(of, take, name)
     with _book(of) as book:
-        rows = rows_of(book, Counter())
-        report_likeness(console(is_error=True), name, [row.name for row in rows])
+        rows = _rows(of, book)
+        is_alike = report_likeness(console(is_error=True), name, [row.name for row in rows])
+        if (
+            is_alike
+            and not is_agreed
+            and sys.stdin.isatty()
+            and not click.confirm("Propose it all the same?")
+        ):
+            raise click.Abort
         if example is not None:
             _agree(example, is_agreed=is_agreed)
         book.propose(invitation.federation_id, invitation.client_id, uuid4(), name, sentence, example)
@@ -134,7 +148,7 @@ def propose(name: str, sentence: str, take: int | None, is_agreed: bool, profile
         "`fedmotion gestures list` says what became of it"
     )
     if not n_takes:
-        click.echo(f"you have no take of it yet: `fedmotion record {name}` makes some", err=True)
+        click.echo(f"you have no take of it yet: `fedmotion record {shlex.quote(name)}` makes some", err=True)
 
 
 @command.command(
@@ -189,6 +203,10 @@ def teach(name: str, is_stopped: bool, profile: str) -> None:
 def _joined(profile: str) -> tuple[Profile, Invitation]:
     of = find_profile(profile)
     return of, of.read_invitation()
+
+
+def _rows(profile: Profile, book: GestureBook) -> list[GestureRow]:
+    return rows_of(book, _takes(profile), DisclosureFile(profile.disclosed).read())
 
 
 def _book(profile: Profile) -> GestureBook:

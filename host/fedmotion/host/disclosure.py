@@ -33,8 +33,9 @@ class Disclosed(msgspec.Struct, frozen=True):
     """The lineage and specification that this client answers for, and what of it is out.
 
     `statistics` names the takes whose windows were summed last by their SHA-256, in the order of summing.
-    `n_joined` counts the specification's activities that its owner agreed to by joining, of which the others
-    grew later; 0 is all. `basis_sha256` names the basis of its first training; empty before that.
+    `n_joined` counts the specification's activities that its owner agreed to by joining, behind which others
+    grew later; 0, of files of before, is all. `basis_sha256` names the basis of its first training, empty
+    before that.
     """
 
     lineage_id: UUID
@@ -76,7 +77,7 @@ class DisclosureFile:
 
 def first_disclosed(lineage_id: UUID, specification: Specification) -> Disclosed:
     """Return what a first answer pins this client to."""
-    return Disclosed(lineage_id, _sha256_of(specification))
+    return Disclosed(lineage_id, _sha256_of(specification), n_joined=specification.n_classes)
 
 
 def grown_from(
