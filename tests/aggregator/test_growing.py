@@ -3,7 +3,6 @@
 import hashlib
 import sqlite3
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -88,6 +87,7 @@ def test_a_proposal_is_stored_once_answered_and_told_to_its_client_alone(make_ri
     as_owner(rig, decline, "circle", "we have no room")
     rig.spin()
     assert told_answers(rig) == [("circle", "declined", "we have no room")]
+    assert rig.store.proposals()[0].example is None
     assert "fedmotion/v1/gestures/answers/bob" not in rig.broker.retained
     # What is decided stays so, whatever comes late.
     assert propose(rig, message).verdict == "accepted"
@@ -307,7 +307,7 @@ def test_a_list_that_fits_no_message_is_refused_and_leaves_the_store_as_it_was(m
     assert len(told_list(rig)) == len(names)
 
 
-def test_a_store_of_before_is_brought_up_and_read_as_it_is(tmp_path: Path, make_rig: Make) -> None:
+def test_a_store_of_before_is_brought_up_and_read_as_it_is(make_rig: Make) -> None:
     rig = make_rig()
     rig.invite("ann", "bob")
     rig.settle()

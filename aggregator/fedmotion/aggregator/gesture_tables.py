@@ -119,9 +119,11 @@ class GestureTables(SqliteStore):
         )
 
     def decide_proposal(self, proposal: ProposalRecord, state: ProposalState, why: str = "") -> None:
-        """Store what became of a proposal."""
+        """Store what became of a proposal; an example that is not taken up is somebody's motion and goes."""
         self._execute(
-            "UPDATE proposals SET state = ?, why = ? WHERE client_id = ? AND proposal_id = ?",
+            "UPDATE proposals SET state = ?1, why = ?2,"
+            " example = CASE WHEN ?1 IN ('declined', 'withdrawn') THEN NULL ELSE example END"
+            " WHERE client_id = ?3 AND proposal_id = ?4",
             (state, why, proposal.client_id, proposal.proposal_id.bytes),
         )
 
