@@ -226,5 +226,7 @@ def test_without_a_federation_the_commands_say_what_to_do(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="holds no federation yet: found one with `fedmotion aggregator"):
         run("aggregator", "gestures", "list")
+    with pytest.raises(click.UsageError, match="options go behind the command"):
+        run("aggregator", "--data", "./elsewhere", "gestures", "list")
     with pytest.raises(ValueError, match="has joined no federation: run `fedmotion join FILE`"):
         run("gestures", "list", "--profile", "./nobody")

@@ -119,7 +119,7 @@ class Federation:
         self.say("join", f"{client_id}.invitation", "--profile", f"./{client_id}")
         add_takes(self.folder / client_id, performed(HOMES[client_id], OLD | OTHERS))
         return self.start(
-            *("agent", "--profile", str(self.folder / client_id), "--json", "--log-level", "info"),
+            *("agent", "--profile", str(self.folder / client_id), "--log-level", "info"),
             *("--resend-s", "1", "--held-out-share", "0"),
         )
 

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import click
+from click.core import ParameterSource
 
 from fedmotion.aggregator.configuration import AggregatorConfiguration
 from fedmotion.aggregator.federation_store import FederationStore
@@ -53,6 +54,10 @@ def command(ctx: click.Context, /, data: Path, until_done: bool, **options: Any)
     keeps the list of what is learned, in the same folder.
     """
     if ctx.invoked_subcommand is not None:
+        if any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ctx.params):
+            raise click.UsageError(
+                f"options go behind the command: `fedmotion aggregator {ctx.invoked_subcommand} ... --data FOLDER`"
+            )
         return
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     folder = AggregatorFolder(data)

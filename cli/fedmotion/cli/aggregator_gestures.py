@@ -36,7 +36,14 @@ def command() -> None:
     """Keep the federation's list of gestures; also while the aggregator runs."""
 
 
-@command.command("list")
+@command.command(
+    "list",
+    epilog="""\b
+Examples:
+  fedmotion aggregator gestures list
+  fedmotion aggregator gestures list --data ./federation --json
+""",
+)
 @DATA_OPTION
 @_JSON
 def list_gestures(data: Path, is_json: bool) -> None:
@@ -49,7 +56,15 @@ def list_gestures(data: Path, is_json: bool) -> None:
     show_owners_list(console(), listed)
 
 
-@command.command("proposals")
+@command.command(
+    "proposals",
+    epilog="""\b
+Examples:
+  fedmotion aggregator gestures proposals
+  fedmotion aggregator gestures proposals --example circle      draw what came with it
+  fedmotion aggregator gestures proposals --all --json
+""",
+)
 @DATA_OPTION
 @click.option("--all", "is_all", is_flag=True, help="Also those that are answered or withdrawn.")
 @click.option("--example", "name", help="Draw the examples that came with the proposals of this gesture.")
@@ -73,7 +88,14 @@ def proposals(data: Path, is_all: bool, name: str | None, is_json: bool) -> None
             show_example(screen, each.example)
 
 
-@command.command("accept")
+@command.command(
+    "accept",
+    epilog="""\b
+Examples:
+  fedmotion aggregator gestures accept circle
+  fedmotion aggregator gestures accept circle --of anna --sentence "a full circle in the air"
+""",
+)
 @click.argument("name")
 @_OF
 @click.option("--sentence", help="Your own words instead of the client's.")
@@ -86,7 +108,14 @@ def accept_proposal(name: str, client_id: str | None, sentence: str | None, data
     click.echo(f"{name} of {chosen.client_id} is accepted; {_NEXT}")
 
 
-@command.command("add")
+@command.command(
+    "add",
+    epilog="""\b
+Examples:
+  fedmotion aggregator gestures add wave --sentence "the hand waves twice"
+  fedmotion aggregator gestures add wave --sentence "..." --data ./federation
+""",
+)
 @click.argument("name")
 @click.option("--sentence", required=True, help="What it is, in one line of at most 200 characters.")
 @DATA_OPTION
@@ -98,7 +127,14 @@ def add_gesture(name: str, sentence: str, data: Path) -> None:
     click.echo(f"{name} is added; {_NEXT}")
 
 
-@command.command("decline")
+@command.command(
+    "decline",
+    epilog="""\b
+Examples:
+  fedmotion aggregator gestures decline Circle --why "we have circle"
+  fedmotion aggregator gestures decline circle --of bert --why "anna's words are clearer"
+""",
+)
 @click.argument("name")
 @_OF
 @click.option("--why", required=True, help="What the proposer is told.")
@@ -110,7 +146,14 @@ def decline_proposal(name: str, client_id: str | None, why: str, data: Path) -> 
     click.echo(f"{n_declined} proposal{'' if n_declined == 1 else 's'} of {name} declined")
 
 
-@command.command("describe")
+@command.command(
+    "describe",
+    epilog="""\b
+Examples:
+  fedmotion aggregator gestures describe circle --sentence "a full circle in the air"
+  fedmotion aggregator gestures describe circle --no-example
+""",
+)
 @click.argument("name")
 @click.option("--sentence", help="What it is, in one line of at most 200 characters.")
 @click.option("--no-example", "is_example_removed", is_flag=True, help="Take its example away.")

@@ -156,7 +156,8 @@ class Trainer:
         local = self._agreed_windows(discloses, model.specification)
         if local.n_unknown:
             _log.warning(
-                "client=%s round=%d recordings without a place in this federation: %s",
+                "client=%s round=%d recordings without a place in this federation: %s "
+                "(`fedmotion gestures propose` asks for one)",
                 self._client_id,
                 announcement.round_id,
                 ", ".join(f"{label} ({count})" for label, count in sorted(local.n_unknown.items())),
