@@ -56,7 +56,7 @@ def command(ctx: click.Context, /, data: Path, until_done: bool, **options: Any)
     if ctx.invoked_subcommand is not None:
         if any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ctx.params):
             raise click.UsageError(
-                f"options go behind the command: `fedmotion aggregator {ctx.invoked_subcommand} ... --data FOLDER`"
+                f"options go behind the command: `fedmotion aggregator {ctx.invoked_subcommand} ... --data F`"
             )
         return
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
