@@ -17,6 +17,8 @@ Fields = dict[str, Any]  # a JSON object: what it holds is JSON's business
 
 def msgpack(value: object) -> bytes:  # noqa: PLR0911  (one return a kind of value)
     """Encode by the msgpack specification, each value in its shortest form, floats as float 64."""
+    if value is None:
+        return b"\xc0"
     if isinstance(value, bool):
         return b"\xc3" if value else b"\xc2"
     if isinstance(value, int):
@@ -114,7 +116,14 @@ ARRAYS = {
 FEDERATION = {"federation_id": "6ba7b810-9dad-11d1-80b4-00c04fd430c8"}
 LINEAGE = {"lineage_id": "00000000-0000-4000-8000-0123456789ab", "signature": b""}
 MODEL_SHA256 = hashlib.sha256(safetensors(ARRAYS["a trained model"])).digest()
-SETTINGS = {"learning_rate": 0.01, "n_epochs": 5, "batch_size": 16, "proximal_mu": 0.0, "seed": 0}
+SETTINGS = {
+    "learning_rate": 0.01,
+    "n_epochs": 5,
+    "batch_size": 16,
+    "proximal_mu": 0.0,
+    "seed": 0,
+    "absent_share": 1.0,
+}
 
 ANNOUNCEMENT: Fields = {
     "type": "announcement",
@@ -160,6 +169,46 @@ PRESENCE: Fields = {
 }
 
 
+EXAMPLE: Fields = {
+    "duration_s": 1.25,
+    "acceleration_mps2": 15.5,
+    "rate_radps": 6.0,
+    "counts": bytes((5 * index - 360) % 256 for index in range(144)),
+}
+GESTURES: Fields = {
+    "type": "gestures",
+    **FEDERATION,
+    "gestures": [
+        {"name": "swipe_left", "sentence": "", "example": None, "is_learned": True},
+        {"name": "größe", "sentence": "Zwei Hände, weit: <b>.", "example": EXAMPLE, "is_learned": False},
+    ],
+}
+PROPOSAL: Fields = {
+    "type": "proposal",
+    **FEDERATION,
+    "client_id": "anna",
+    "proposal_id": "0e6b6a1c-58d4-4f3f-9d2b-3a53f4a7c001",
+    "name": "circle",
+    "sentence": "A full circle in the air, clockwise as the wearer sees it.",
+    "example": None,
+    "is_withdrawn": False,
+}
+ANSWERS: Fields = {
+    "type": "answers",
+    **FEDERATION,
+    "client_id": "anna",
+    "answers": [
+        {"proposal_id": PROPOSAL["proposal_id"], "name": "circle", "state": "accepted", "why": ""},
+        {
+            "proposal_id": "0e6b6a1c-58d4-4f3f-9d2b-3a53f4a7c002",
+            "name": "Circle",
+            "state": "declined",
+            "why": "we have circle",
+        },
+    ],
+}
+
+
 def receipt(**changed: Any) -> Fields:
     """Return a receipt for the contribution above."""
     sha256 = hashlib.sha256(message(CONTRIBUTION, safetensors(ARRAYS["a trained model"]))).digest()
@@ -182,6 +231,8 @@ def as_json(value: object) -> object:
         return value.hex()
     if isinstance(value, dict):
         return {key: as_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_json(item) for item in value]
     return value
 
 
@@ -213,6 +264,17 @@ def messages() -> list[Fields]:
         (
             "a refusal",
             receipt(verdict="refused", reason="wrong_base", text="round 7 starts from another model"),
+            "nothing",
+        ),
+        ("a list of gestures", GESTURES, "nothing"),
+        ("a list of none", GESTURES | {"gestures": []}, "nothing"),
+        ("a proposal", PROPOSAL, "nothing"),
+        ("a proposal with an example", PROPOSAL | {"example": EXAMPLE}, "nothing"),
+        ("a proposal withdrawn", PROPOSAL | {"sentence": "", "is_withdrawn": True}, "nothing"),
+        ("answers to proposals", ANSWERS, "nothing"),
+        (
+            "a proposal's receipt",
+            receipt(round_id=0, contribution_sha256=hashlib.sha256(message(PROPOSAL)).digest()),
             "nothing",
         ),
         ("presence", PRESENCE, "nothing"),
@@ -282,8 +344,20 @@ def refused_messages() -> list[Fields]:
         ("a batch of 0", message(ANNOUNCEMENT | {"settings": SETTINGS | {"batch_size": 0}})),
         ("10001 epochs", message(ANNOUNCEMENT | {"settings": SETTINGS | {"n_epochs": 10_001}})),
         ("a learning rate below 0", message(ANNOUNCEMENT | {"settings": SETTINGS | {"learning_rate": -1.0}})),
+        ("a share above 1", message(ANNOUNCEMENT | {"settings": SETTINGS | {"absent_share": 1.5}})),
         ("a purpose that is a path", message(MODEL | {"purpose": "../x"})),
         ("a verdict of perhaps", message(receipt(verdict="perhaps"))),
+        ("an unnamed gesture", message(PROPOSAL | {"name": ""})),
+        ("a gesture's name of 65 characters", message(PROPOSAL | {"name": "x" * 65})),
+        ("a sentence of 201 characters", message(PROPOSAL | {"sentence": "x" * 201})),
+        ("an example of 143 bytes", message(PROPOSAL | {"example": EXAMPLE | {"counts": bytes(143)}})),
+        ("an example of no time", message(PROPOSAL | {"example": EXAMPLE | {"duration_s": 0.0}})),
+        ("an example as text", message(PROPOSAL | {"example": "left"})),
+        ("an example beyond belief", message(PROPOSAL | {"example": EXAMPLE | {"rate_radps": 1000.5}})),
+        ("a proposal of a path", message(PROPOSAL | {"client_id": "../anna"})),
+        ("513 gestures", message(GESTURES | {"gestures": [{"name": "a"}] * 513})),
+        ("65 answers", message(ANSWERS | {"answers": ANSWERS["answers"][:1] * 65})),
+        ("an answer of maybe", message(ANSWERS | {"answers": [ANSWERS["answers"][0] | {"state": "maybe"}]})),
         ("a reason of several words", message(receipt(verdict="refused", reason="Not today"))),
     ]
     return [{"name": name, "message": data.hex()} for name, data in listed]

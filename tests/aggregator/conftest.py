@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from fedmotion.aggregator.configuration import AggregatorConfiguration
-from fedmotion.aggregator.federation_store import Client, FederationStore
+from fedmotion.aggregator.federation_records import Client
+from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.aggregator.founding import new_id, open_federation
 from fedmotion.aggregator.publisher import aggregator_will
 from fedmotion.aggregator.service import Service
@@ -21,7 +22,13 @@ from fedmotion.broker.memory import MemoryBroker, MemoryDoor
 from fedmotion.delivery.chunks import cut
 from fedmotion.delivery.presence import presence_message
 from fedmotion.delivery.retained_model import ModelMailbox
-from fedmotion.models.specification import Array, ArraySpecification, Parameters, Specification
+from fedmotion.models.specification import (
+    Array,
+    ArraySpecification,
+    Parameters,
+    Specification,
+    decode_specification,
+)
 from fedmotion.protocol.messages import (
     Announcement,
     Contribution,
@@ -123,7 +130,9 @@ class ScriptedClient:
             n_windows=self.n_windows,
         )
         if announcement.round_kind == "evaluate":
-            confusion = np.zeros((3, 3), np.int64)
+            assert self.model is not None
+            n_classes = decode_specification(self.model.specification).n_classes
+            confusion = np.zeros((n_classes, n_classes), np.int64)
             confusion[0, 0], confusion[2, 1] = self.n_windows - 5, 5
             return header, {"confusion": confusion}
         if announcement.round_kind == "statistics":

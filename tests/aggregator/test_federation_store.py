@@ -12,7 +12,8 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from fedmotion.aggregator.federation_store import Client, Federation, FederationStore, ModelReference
+from fedmotion.aggregator.federation_records import Client, Federation, ModelReference
+from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.models.specification import pca_svm
 from fedmotion.protocol.messages import Contribution
@@ -206,7 +207,8 @@ def test_what_cannot_be_read_is_named(store: FederationStore, damage: str, what:
 WRITER = """
 import sys
 from pathlib import Path
-from fedmotion.aggregator.federation_store import Client, FederationStore
+from fedmotion.aggregator.federation_records import Client
+from fedmotion.aggregator.federation_store import FederationStore
 store = FederationStore(Path(sys.argv[1]))
 store.claim()
 for number in range(1_000_000):

@@ -9,7 +9,8 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from fedmotion.aggregator.federation_store import Client, FederationStore
+from fedmotion.aggregator.federation_records import Client
+from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.aggregator.service import POINTS
 from fedmotion.broker.door import Received
 from fedmotion.broker.memory import Misbehaviour

@@ -84,12 +84,16 @@ def test_each_topic_has_one_writer() -> None:
         "fedmotion/v1/home/round",
         "fedmotion/v1/home/aggregator",
         "fedmotion/v1/home/model/+/+",
+        "fedmotion/v1/home/gestures",
         "fedmotion/v1/home/receipt/+",
+        "fedmotion/v1/home/answers/+",
     )
     assert permissions(ANNA).write == (
         "fedmotion/v1/home/client/anna/presence",
         "fedmotion/v1/home/client/anna/contribution",
+        "fedmotion/v1/home/client/anna/proposal",
     )
+    assert "fedmotion/v1/home/answers/anna" in permissions(ANNA).read
 
 
 def test_mosquittos_files_keep_other_users_and_hold_no_password_in_the_clear(tmp_path: Path) -> None:

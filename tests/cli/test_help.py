@@ -20,6 +20,7 @@ COMMANDS = (
     "aggregator",
     "invite",
     "join",
+    "gestures",
     "plot",
     "record",
     "train",

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from fedmotion.aggregator.federation_store import FederationStore, RoundRecord
+from fedmotion.aggregator.federation_records import RoundRecord
+from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.simulation.programs import Program
 from fedmotion.simulation.stage import free_port
 

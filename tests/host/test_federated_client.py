@@ -194,6 +194,8 @@ class World:
         agent.store.close()
         assert agent._outbox is not None
         agent._outbox.close()
+        assert agent._book is not None
+        agent._book.close()
         self._agents.remove(agent)
 
     def close(self) -> None:

@@ -10,9 +10,11 @@ import pytest
 from fedmotion.host.recording_store import Recording, RecordingStore
 from fedmotion.host.released_model import LoadedModel, load_model
 from fedmotion.host.trainer import Trainer
+from fedmotion.models.growth import grown, with_activities
 from fedmotion.models.one_place import training_seed
 from fedmotion.models.specification import Parameters, pca_svm
 from fedmotion.protocol.messages import Announcement, RoundKind, TrainSettings
+from fedmotion.protocol.tensors import sha256_of
 
 
 @pytest.fixture
@@ -312,3 +314,81 @@ def test_a_damaged_recording_is_left_out_and_the_others_are_trained_on(
     answer = Trainer(store, "ada").answer(announcement("train", model), model)
     assert answer.n_windows == 4
     assert f"client=ada trains without one: recording {damaged} of " in caplog.text
+
+
+def larger_model(model: LoadedModel, *added: str) -> LoadedModel:
+    """Return the model of the lineage that begins where `added` are accepted."""
+    larger = with_activities(model.specification, (*model.specification.activities, *added))
+    parameters = grown(model.specification, model.parameters, larger)
+    return LoadedModel(UUID(int=99), 0, sha256_of(parameters), larger, parameters)
+
+
+def test_a_client_follows_its_federations_growth_without_joining_again(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel
+) -> None:
+    fill(store, takes)
+    trainer = Trainer(store, "ada")
+    assert trainer.answer(announcement("train", model), model).declined == ""
+    larger = larger_model(model, "circle")
+    answer = trainer.answer(announcement("train", larger, 2), larger)
+    assert (answer.declined, answer.n_windows, answer.arrays["coef"].shape) == ("", 28, (4, 8))
+    again = larger_model(larger_model(model, "circle"), "square")
+    again = dataclasses.replace(again, lineage_id=UUID(int=100))
+    assert trainer.answer(announcement("evaluate", again, 3), again).arrays["confusion"].shape == (5, 5)
+    # Not back, and not to another set of the same names.
+    assert "another lineage" in trainer.answer(announcement("train", larger, 4), larger).declined
+
+
+def test_takes_of_a_gesture_that_came_later_teach_only_where_their_owner_agreed(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    fill(
+        store,
+        [dataclasses.replace(take, label="circle") if take.label == "swipe_left" else take for take in takes],
+    )
+    taught: set[str] = set()
+    trainer = Trainer(store, "ada", taught=lambda: taught)
+    assert trainer.answer(announcement("train", model), model).n_windows == 18
+    larger = larger_model(model, "circle")
+    assert trainer.answer(announcement("train", larger, 2), larger).n_windows == 18
+    assert "client=ada stays out of what it does not teach: circle (10)" in caplog.text
+    # Not even how many there are is told.
+    assert "18" in trainer.answer(announcement("evaluate", larger, 3), larger).declined
+    taught.add("circle")
+    assert trainer.answer(announcement("train", larger, 4), larger).n_windows == 28
+    assert trainer.answer(announcement("evaluate", larger, 5), larger).arrays["confusion"][3].sum() == 10
+
+
+@pytest.mark.parametrize("change", ["basis", "order", "components", "rate"])
+def test_what_is_more_than_growth_asks_the_owner_to_join_again(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel, change: str
+) -> None:
+    fill(store, takes)
+    trainer = Trainer(store, "ada")
+    assert trainer.answer(announcement("train", model), model).declined == ""
+    activities = (*model.specification.activities, "circle")
+    larger = larger_model(model, "circle")
+    if change == "basis":
+        parameters = {**larger.parameters, "mean": larger.parameters["mean"] + 1e-9}
+        larger = dataclasses.replace(larger, parameters=parameters)
+    if change == "order":
+        larger = dataclasses.replace(
+            larger, specification=with_activities(model.specification, tuple(reversed(activities)))
+        )
+    if change == "components":
+        larger = dataclasses.replace(larger, specification=pca_svm(activities, n_components=8, seed=1))
+    if change == "rate":
+        larger = dataclasses.replace(larger, specification=pca_svm(activities, n_components=8, rate_hz=60))
+    assert "join again" in trainer.answer(announcement("train", larger, 2), larger).declined
+
+
+def test_who_joins_again_agrees_to_all_that_the_federation_has_then(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel
+) -> None:
+    fill(
+        store,
+        [dataclasses.replace(take, label="circle") if take.label == "swipe_left" else take for take in takes],
+    )
+    larger = larger_model(model, "circle")
+    assert Trainer(store, "ada").answer(announcement("train", larger), larger).n_windows == 28

@@ -18,9 +18,15 @@ from fedmotion.protocol.messages import (
     REFUSAL_REASONS,
     Announcement,
     Contribution,
+    ExampleTrace,
+    Gesture,
+    GestureList,
     Header,
     Model,
     Presence,
+    Proposal,
+    ProposalAnswer,
+    ProposalAnswers,
     Receipt,
     TrainSettings,
     decode_message,
@@ -36,10 +42,13 @@ KINDS: dict[str, type[Header]] = {
     "model": Model,
     "contribution": Contribution,
     "receipt": Receipt,
+    "gestures": GestureList,
+    "proposal": Proposal,
+    "answers": ProposalAnswers,
     "presence": Presence,
 }
 HEX = {"signature", "model_sha256", "base_sha256", "contribution_sha256", "specification"}
-IDS = {"federation_id", "lineage_id", "session"}
+IDS = {"federation_id", "lineage_id", "session", "proposal_id"}
 FEDERATION = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
 
 
@@ -55,7 +64,19 @@ def meaning(vector: dict[str, Any]) -> Header:
             fields[name] = tuple(value)
         elif name == "settings":
             fields[name] = TrainSettings(**value)
+        elif name == "example":
+            fields[name] = example(value)
+        elif name == "gestures":
+            fields[name] = tuple(Gesture(**each | {"example": example(each["example"])}) for each in value)
+        elif name == "answers":
+            fields[name] = tuple(
+                ProposalAnswer(**each | {"proposal_id": UUID(each["proposal_id"])}) for each in value
+            )
     return kind(**fields)
+
+
+def example(fields: dict[str, Any] | None) -> ExampleTrace | None:
+    return None if fields is None else ExampleTrace(**fields | {"counts": bytes.fromhex(fields["counts"])})
 
 
 def arrays_of(vector: dict[str, Any]) -> dict[str, NDArray[np.generic]]:

@@ -15,7 +15,8 @@ from behaving_answers import CLIENTS, answer
 from deadly_aggregator import configuration
 
 from fedmotion.aggregator.aggregation import STRATEGIES, next_basis, next_parameters
-from fedmotion.aggregator.federation_store import FederationStore, ModelReference
+from fedmotion.aggregator.federation_records import ModelReference
+from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.aggregator.founding import open_federation
 from fedmotion.aggregator.invitations import AGGREGATOR, broker_accounts, invite
 from fedmotion.aggregator.schedule import next_kind

@@ -34,7 +34,7 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
         tuple[str, ...],
         Said(
             description="what is recognised, in the order of the classes; holds `other`, movement that is "
-            "no gesture. Part of the store for good: another list needs another store"
+            "no gesture. Part of the store for good; `fedmotion aggregator gestures` adds to it"
         ),
     ]
     rate_hz: Annotated[
@@ -142,6 +142,13 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
         float,
         Said(description="pull towards the round's model while training (FedProx); 0 is none"),
     ] = 0.0
+    absent_share: Annotated[
+        float,
+        Said(
+            description="once the set of gestures has grown: how far a client moves the classes that it has "
+            "no take of, 0 (leaves them) to 1 (learns from all it has what such a gesture is not)"
+        ),
+    ] = 0.25
     seed: Annotated[
         int,
         Said(description="of the cohorts' choice and the clients' training"),
@@ -249,7 +256,7 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
             seed=self.seed,
         )
 
-    def train_settings(self, round_id: int) -> TrainSettings:
+    def train_settings(self, round_id: int, *, has_grown: bool = False) -> TrainSettings:
         """Return how the cohort of round `round_id` trains; each round shuffles in its own way."""
         return TrainSettings(
             learning_rate=self.learning_rate,
@@ -257,6 +264,7 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
             batch_size=self.batch_size,
             proximal_mu=self.proximal_mu,
             seed=self.seed + round_id,
+            absent_share=self.absent_share if has_grown else 1.0,
         )
 
 
@@ -280,6 +288,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("n_epochs", 1, 10_000),
     ("batch_size", 1, 1_000_000),
     ("proximal_mu", 0, 1e6),
+    ("absent_share", 0, 1),
     ("seed", 0, 2**31),
     ("max_windows", 20, 10**9),
     ("n_models_kept", 1, 10**6),

@@ -6,8 +6,6 @@ collects lies in the spool until the commit that closes the round, so memory doe
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from uuid import UUID
@@ -15,80 +13,27 @@ from uuid import UUID
 import msgspec
 
 from fedmotion.aggregator.aggregation import Metrics
+from fedmotion.aggregator.federation_records import (
+    CONTRIBUTION_COLUMNS,
+    ROUND_COLUMNS,
+    Client,
+    ContributionRecord,
+    Federation,
+    KeptModel,
+    ModelReference,
+    RoundRecord,
+    round_record,
+)
 from fedmotion.aggregator.federation_schema import SCHEMA
+from fedmotion.aggregator.gesture_tables import GestureTables
 from fedmotion.aggregator.rounds import Verdict
 from fedmotion.aggregator.schedule import Progress
-from fedmotion.delivery.sqlite_store import BUSY_TIMEOUT_S, SqliteStore, StoreError, Value
-from fedmotion.models.specification import Specification, decode_specification, encode_specification
+from fedmotion.delivery.sqlite_store import BUSY_TIMEOUT_S, StoreError, Value
+from fedmotion.models.specification import Specification, encode_specification
 from fedmotion.protocol.messages import Contribution, RefusalReason, RoundKind
 
 
-@dataclass(frozen=True, slots=True)
-class Federation:
-    """One task; its name, id and specification stay for good."""
-
-    federation_id: UUID
-    name: str
-    specification: Specification
-
-
-@dataclass(frozen=True, slots=True)
-class ModelReference:
-    """Which model: its lineage, the round that made it (0 is the initial one) and its SHA-256."""
-
-    lineage_id: UUID
-    round_id: int
-    sha256: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class KeptModel:
-    """A model that can still be read; `made_utc`, as SQLite writes it, is when its round closed."""
-
-    reference: ModelReference
-    n_bytes: int
-    made_utc: str
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """A client that was invited; its password is here because the broker's accounts are made from it."""
-
-    client_id: str
-    password: str
-
-
-@dataclass(frozen=True, slots=True)
-class RoundRecord:
-    """A round as stored; `result_sha256` is there for finished statistics and train rounds only."""
-
-    round_id: int
-    lineage_id: UUID
-    kind: RoundKind
-    state: Literal["open", "finished", "failed"]
-    cohort: tuple[str, ...]
-    base_sha256: bytes
-    result_sha256: bytes | None
-    reason: str
-    n_windows: int
-    metrics: Metrics
-
-
-@dataclass(frozen=True, slots=True)
-class ContributionRecord:
-    """What became of a client's answer to a round; `sha256` is that of the whole message.
-
-    `reason` is why it was refused, else empty.
-    """
-
-    client_id: str
-    sha256: bytes
-    verdict: Verdict
-    reason: RefusalReason | Literal[""]
-    n_windows: int
-
-
-class FederationStore(SqliteStore):
+class FederationStore(GestureTables):
     """The store of one federation (see `SqliteStore`); writes are to stand in a `transaction()`."""
 
     def __init__(
@@ -106,21 +51,33 @@ class FederationStore(SqliteStore):
             (federation.federation_id.bytes, federation.name, specification),
         )
 
-    def federation(self) -> Federation | None:
-        """Return the federation, or None in a new store."""
-        rows = self._execute("SELECT federation_id, name, specification FROM federation")
-        if not rows:
-            return None
-        with self._reading("a federation"):
-            ((federation_id, name, specification),) = rows
-            return Federation(UUID(bytes=federation_id), name, decode_specification(specification))
+    def begin_lineage(
+        self,
+        lineage_id: UUID,
+        arrays: bytes,
+        specification: Specification | None = None,
+        *,
+        has_basis: bool = False,
+    ) -> None:
+        """Start a lineage from its initial model; it is the current one from now on.
 
-    def begin_lineage(self, lineage_id: UUID, arrays: bytes) -> None:
-        """Start a lineage from its initial model; it is the current one from now on."""
+        Parameters
+        ----------
+        specification
+            None for the founding one.
+        has_basis
+            Whether `arrays` have a basis already, so that no statistics round begins the lineage.
+        """
         sha256 = hashlib.sha256(arrays).digest()
         self._execute(
-            "INSERT INTO lineages (lineage_id, current_sha256, current_round_id) VALUES (?, ?, 0)",
-            (lineage_id.bytes, sha256),
+            "INSERT INTO lineages (lineage_id, current_sha256, current_round_id, specification, has_basis)"
+            " VALUES (?, ?, 0, ?, ?)",
+            (
+                lineage_id.bytes,
+                sha256,
+                None if specification is None else encode_specification(specification),
+                has_basis,
+            ),
         )
         self._put_model(lineage_id, 0, sha256, arrays)
 
@@ -228,15 +185,18 @@ class FederationStore(SqliteStore):
 
     def rounds(self, after: int = 0) -> list[RoundRecord]:
         """Return the rounds with ids above `after`, in order."""
-        rows = self._execute(f"SELECT {_ROUND} FROM rounds WHERE round_id > ? ORDER BY round_id", (after,))  # noqa: S608 - a constant of ours
+        rows = self._execute(
+            f"SELECT {ROUND_COLUMNS} FROM rounds WHERE round_id > ? ORDER BY round_id",  # noqa: S608 - a constant of ours
+            (after,),
+        )
         with self._reading("rounds"):
-            return [_round_record(row) for row in rows]
+            return [round_record(row) for row in rows]
 
     def the_open_round(self) -> RoundRecord | None:
         """Return the round that collects, if there is one."""
-        rows = self._execute(f"SELECT {_ROUND} FROM rounds WHERE state = 'open'")  # noqa: S608 - a constant of ours
+        rows = self._execute(f"SELECT {ROUND_COLUMNS} FROM rounds WHERE state = 'open'")  # noqa: S608 - a constant of ours
         with self._reading("a round"):
-            return _round_record(rows[0]) if rows else None
+            return round_record(rows[0]) if rows else None
 
     def last_round_id(self) -> int:
         """Return the id of the last round that was announced, 0 before the first."""
@@ -251,7 +211,20 @@ class FederationStore(SqliteStore):
             " FROM rounds WHERE lineage_id = ?1 AND state = 'finished'",
             (lineage_id.bytes,),
         )
-        return Progress(n_statistics > 0, n_trained, evaluated_at)
+        ((n_inherited,),) = self._execute(
+            "SELECT coalesce(sum(has_basis), 0) FROM lineages WHERE lineage_id = ?", (lineage_id.bytes,)
+        )
+        return Progress(n_statistics + n_inherited > 0, n_trained, evaluated_at)
+
+    def last_evaluation(self, lineage_id: UUID) -> Metrics | None:
+        """Return what the lineage's last evaluation found, if one finished."""
+        rows = self._execute(
+            "SELECT metrics FROM rounds WHERE lineage_id = ? AND kind = 'evaluate' AND state = 'finished'"
+            " ORDER BY round_id DESC LIMIT 1",
+            (lineage_id.bytes,),
+        )
+        with self._reading("a round"):
+            return msgspec.json.decode(rows[0][0], type=Metrics) if rows else None
 
     def add_contribution(
         self,
@@ -279,7 +252,7 @@ class FederationStore(SqliteStore):
     def contribution(self, round_id: int, client_id: str) -> ContributionRecord | None:
         """Return what became of a client's answer to a round, if it answered."""
         rows = self._execute(
-            f"SELECT {_CONTRIBUTION} FROM contributions WHERE round_id = ? AND client_id = ?",  # noqa: S608 - a constant of ours
+            f"SELECT {CONTRIBUTION_COLUMNS} FROM contributions WHERE round_id = ? AND client_id = ?",  # noqa: S608 - a constant of ours
             (round_id, client_id),
         )
         return ContributionRecord(*rows[0]) if rows else None
@@ -287,7 +260,7 @@ class FederationStore(SqliteStore):
     def contributions(self, round_id: int) -> list[ContributionRecord]:
         """Return what became of all answers to a round, in order of the clients' ids."""
         rows = self._execute(
-            f"SELECT {_CONTRIBUTION} FROM contributions WHERE round_id = ? ORDER BY client_id",  # noqa: S608 - a constant of ours
+            f"SELECT {CONTRIBUTION_COLUMNS} FROM contributions WHERE round_id = ? ORDER BY client_id",  # noqa: S608 - a constant of ours
             (round_id,),
         )
         return [ContributionRecord(*row) for row in rows]
@@ -316,15 +289,6 @@ class FederationStore(SqliteStore):
         """Return how often each client was refused for each reason."""
         rows = self._execute("SELECT client_id, reason, n_refused FROM refusals ORDER BY client_id, reason")
         return {(client_id, reason): n_refused for client_id, reason, n_refused in rows}
-
-    @contextmanager
-    def _reading(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except (TypeError, ValueError) as error:
-            raise StoreError(
-                f"{SCHEMA.what} {self.path} is damaged, it holds {what} that cannot be read: {error}"
-            ) from None
 
     def _put_model(self, lineage_id: UUID, round_id: int, sha256: bytes, arrays: bytes) -> None:
         # A round that changed nothing gives its base again; the model then counts as the newer round's.
@@ -358,36 +322,3 @@ class FederationStore(SqliteStore):
             values,
         )
         self._execute("DELETE FROM spool WHERE round_id = ?", (round_id,))
-
-
-_ROUND = "round_id, lineage_id, kind, state, cohort, base_sha256, result_sha256, reason, n_windows, metrics"
-_CONTRIBUTION = "client_id, sha256, verdict, reason, n_windows"
-
-_RoundRow = tuple[
-    int,
-    bytes,
-    RoundKind,
-    Literal["open", "finished", "failed"],
-    bytes,
-    bytes,
-    bytes | None,
-    str,
-    int,
-    bytes,
-]
-
-
-def _round_record(row: _RoundRow) -> RoundRecord:
-    round_id, lineage, kind, state, cohort, base, result, reason, n_windows, metrics = row
-    return RoundRecord(
-        round_id=round_id,
-        lineage_id=UUID(bytes=lineage),
-        kind=kind,
-        state=state,
-        cohort=msgspec.json.decode(cohort, type=tuple[str, ...]),
-        base_sha256=base,
-        result_sha256=result,
-        reason=reason,
-        n_windows=n_windows,
-        metrics=msgspec.json.decode(metrics, type=Metrics),
-    )

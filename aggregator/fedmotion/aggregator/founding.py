@@ -3,7 +3,8 @@
 import random
 from uuid import UUID
 
-from fedmotion.aggregator.federation_store import Federation, FederationStore
+from fedmotion.aggregator.federation_records import Federation
+from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.models.parameters import initial_parameters
 from fedmotion.models.specification import Specification
 from fedmotion.protocol.identity import check_federation
@@ -34,10 +35,12 @@ def open_federation(
         return held
     if held.name != name:
         raise ValueError(f"{store.path} holds federation {held.name!r}, the configuration names {name!r}")
-    if held.specification != specification:
+    # A set that has grown may be named as it was founded or as it is.
+    if specification not in {store.founding_specification(), held.specification}:
         raise ValueError(
             f"{store.path} holds a federation with {_describe(held.specification)}; the configuration asks "
-            f"for {_describe(specification)}: keep the old keys, or name another store"
+            f"for {_describe(specification)}: keep the old keys, or name another store (a gesture more comes "
+            "by `fedmotion aggregator gestures add NAME`)"
         )
     return held
 

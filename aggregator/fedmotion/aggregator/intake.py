@@ -5,7 +5,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fedmotion.aggregator.federation_store import Federation, FederationStore, ModelReference
+from fedmotion.aggregator.federation_records import Federation, ModelReference
+from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.aggregator.refusal import (
     Expectation,
     Refusal,

@@ -1,6 +1,7 @@
 """Inviting a client: its id and a password of its own into the store, and the one file for its owner."""
 
-from fedmotion.aggregator.federation_store import Client, FederationStore
+from fedmotion.aggregator.federation_records import Client
+from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.broker.accounts import Account, new_password
 from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.protocol.identity import check_client_id

@@ -13,7 +13,9 @@ from fedmotion.aggregator.aggregation import (
     whose_absence_gives_a_basis,
 )
 from fedmotion.aggregator.configuration import AggregatorConfiguration
-from fedmotion.aggregator.federation_store import FederationStore, ModelReference
+from fedmotion.aggregator.federation_records import ModelReference
+from fedmotion.aggregator.federation_store import FederationStore
+from fedmotion.aggregator.gate import why_not_yet
 from fedmotion.aggregator.rounds import (
     Aggregate,
     Aggregated,
@@ -114,6 +116,10 @@ class RoundKeeper:
                 logger.warning("round=%d kind=%s failed: %s", opened.round_id, opened.kind, action.reason)
                 self._store.fail_round(opened.round_id, action.reason)
                 batch.has_failed_round = True
+                if opened.kind == "evaluate" and self._released_before(batch) is not None:
+                    logger.warning("round=%d the grown set's model is released unevaluated", opened.round_id)
+                    self._store.release(batch.current)
+                    batch.has_new_model = True
             elif isinstance(action, Aggregate):
                 state = self.move(state, Aggregated(self._aggregate(opened, batch)), batch)
         return state
@@ -164,8 +170,10 @@ class RoundKeeper:
         if model is not None:
             batch.current = model
             batch.has_new_model = True
-            if self._passes_gate(opened):
+            if opened.kind == "train" and (self._released_before(batch) is None or not self._evaluates):
                 store.release(model)
+        elif (released := self._released_before(batch)) is not None:
+            self._release_if_good(released, metrics, batch)
         self._on_point("aggregated")
         return ""
 
@@ -180,9 +188,28 @@ class RoundKeeper:
                 "round=%d the statistics would do without %s", opened.round_id, " or ".join(clients)
             )
 
-    def _passes_gate(self, opened: OpenRound) -> bool:
-        """Return whether the model that the round made is for recognisers: every trained one is."""
-        return opened.kind == "train"
+    def _released_before(self, batch: Batch) -> ModelReference | None:
+        """Return the released model where it is another lineage's: this one's is still to prove itself.
+
+        Otherwise every trained model is for recognisers.
+        """
+        released = self._store.released_model()
+        return released if released is not None and released.lineage_id != batch.current.lineage_id else None
+
+    @property
+    def _evaluates(self) -> bool:
+        return self._rules.schedule.evaluate_every > 0
+
+    def _release_if_good(self, released: ModelReference, metrics: Metrics, batch: Batch) -> None:
+        known = self._store.specification_of(released.lineage_id).activities
+        new = [each for each in self._specification.activities if each not in known]
+        why = why_not_yet(self._store.last_evaluation(released.lineage_id), metrics, known, new)
+        if why:
+            logger.info("round=%d the grown set's model is not released yet: %s", batch.current.round_id, why)
+            return
+        logger.info("round=%d the grown set's model is released", batch.current.round_id)
+        self._store.release(batch.current)
+        batch.has_new_model = True
 
 
 def _log_benched(before: State, after: State) -> None:

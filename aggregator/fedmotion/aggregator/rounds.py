@@ -113,6 +113,8 @@ class State:
         Failed rounds in a row.
     silences
         The clients that were silent last, in order of their ids. A restart forgets them.
+    is_held
+        Whether no further round opens, as the next one is another lineage's.
     """
 
     next_round_id: int = 1
@@ -123,6 +125,7 @@ class State:
     not_before_s: float = 0.0
     n_failed: int = 0
     silences: tuple[Silence, ...] = ()
+    is_held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,20 @@ class Linked:
     """The way to the clients came up, and an open round gets a fresh deadline; or it went down."""
 
     is_connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Another lineage is to begin as soon as no round is open, or no longer."""
+
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A lineage began, with no round open; `progress` is what it has behind it already."""
+
+    progress: Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +198,7 @@ class Fail:
     reason: str
 
 
-RoundEvent = Eligible | Linked | Answered | Aggregated | Ticked
+RoundEvent = Eligible | Linked | Held | Begun | Answered | Aggregated | Ticked
 Action = Announce | Aggregate | Fail
 
 
@@ -192,6 +209,8 @@ def step(state: State, event: RoundEvent, now_s: float, rules: Rules) -> tuple[S
         state = replace(state, eligible=event.clients)
     elif isinstance(event, Linked):
         state = _linked(state, event, now_s, rules)
+    elif isinstance(event, Held | Begun):
+        state = _of_lineage(state, event, now_s)
     elif isinstance(event, Answered):
         state = _answered(state, event)
     elif isinstance(event, Aggregated):
@@ -213,7 +232,7 @@ def wake_at_s(state: State, rules: Rules) -> float | None:
     """Return when the machine next wants a tick, or None where only another event can move it."""
     if state.open is not None:
         return state.open.deadline_at_s if state.is_connected else None
-    if _n_wanted(state, rules) == 0 or next_kind(rules.schedule, state.progress) is None:
+    if state.is_held or _n_wanted(state, rules) == 0 or next_kind(rules.schedule, state.progress) is None:
         return None
     return state.not_before_s
 
@@ -241,6 +260,12 @@ def _linked(state: State, event: Linked, now_s: float, rules: Rules) -> State:
     if event.is_connected and opened is not None:
         opened = replace(opened, deadline_at_s=now_s + rules.deadline_s)
     return replace(state, is_connected=event.is_connected, open=opened)
+
+
+def _of_lineage(state: State, event: Held | Begun, now_s: float) -> State:
+    if isinstance(event, Held):
+        return replace(state, is_held=event.is_held)
+    return replace(state, progress=event.progress, is_held=False, not_before_s=now_s, n_failed=0)
 
 
 def _answered(state: State, event: Answered) -> State:
@@ -315,7 +340,7 @@ def _closed(state: State, reason: str, now_s: float, rules: Rules, actions: list
 
 def _open(state: State, now_s: float, rules: Rules, actions: list[Action]) -> State:
     kind = next_kind(rules.schedule, state.progress)
-    if kind is None or _n_wanted(state, rules) == 0 or now_s < state.not_before_s:
+    if kind is None or state.is_held or _n_wanted(state, rules) == 0 or now_s < state.not_before_s:
         return state
     opened = OpenRound(
         round_id=state.next_round_id,

@@ -5,22 +5,21 @@ All events that wait become durable in one commit; nothing is said about them be
 
 import logging
 import queue
+import random
 import threading
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from fedmotion.aggregator.configuration import AggregatorConfiguration
+from fedmotion.aggregator.federation_records import Federation
 from fedmotion.aggregator.federation_store import FederationStore
+from fedmotion.aggregator.founding import new_id
+from fedmotion.aggregator.gesture_desk import GestureDesk
+from fedmotion.aggregator.growing import grow
 from fedmotion.aggregator.intake import Intake
 from fedmotion.aggregator.publisher import PRESENCE_NAME, Publisher
 from fedmotion.aggregator.round_keeper import Batch, RoundKeeper
-from fedmotion.aggregator.rounds import (
-    Eligible,
-    Linked,
-    State,
-    Ticked,
-    wake_at_s,
-)
+from fedmotion.aggregator.rounds import Begun, Eligible, Held, Linked, State, Ticked, wake_at_s
 from fedmotion.aggregator.schedule import next_kind
 from fedmotion.broker.door import Connected, Disconnected, Door, Event, Received, Refused
 from fedmotion.delivery.presence import PresenceBook, is_overwritten
@@ -31,7 +30,7 @@ from fedmotion.protocol.messages import Announcement
 logger = logging.getLogger(__name__)
 
 POINTS = ("announced", "received", "committed", "receipted", "aggregated", "published")
-"""The names that `on_point` is called with: where tests end the process."""
+"""The names that `on_point` is called with: where tests end the process. Where a set grows, also "grown"."""
 
 _LONGEST_WAIT_S = 0.5
 _STORE_RETRY_S = 1.0
@@ -64,6 +63,8 @@ class Service:
         Monotonic seconds.
     session
         Made once per start, the same as in the will.
+    rng
+        Makes the ids of lineages; None but in tests.
     on_point
         Called with each of POINTS as it is reached.
     on_clients
@@ -83,6 +84,7 @@ class Service:
         clock: Callable[[], float],
         session: UUID,
         *,
+        rng: random.Random | None = None,
         on_point: Callable[[str], None] = _nothing,
         on_clients: Callable[[], None] = _no_clients,
     ) -> None:
@@ -98,9 +100,9 @@ class Service:
         self._session = session
         self._on_point = on_point
         self._on_clients = on_clients
-        self._rules = configuration.rules(federation.specification)
-        self._keeper = RoundKeeper(store, federation.specification, configuration, clock, on_point)
-        self._intake = Intake(store, federation, configuration.max_windows, on_point)
+        self._rng = rng or random.SystemRandom()
+        self._work_for(federation)
+        self._desk = GestureDesk(store)
         self._publisher = Publisher(door, federation, session)
         self._book = PresenceBook()
         self._unhandled: list[Event] = []
@@ -114,7 +116,7 @@ class Service:
         self._invited = store.clients()
         self._clients = frozenset(client.client_id for client in self._invited)
         topics = self._publisher.topics
-        door.subscribe(topics.presence(), topics.contribution(), topics.aggregator)
+        door.subscribe(topics.presence(), topics.contribution(), topics.proposal(), topics.aggregator)
 
     @property
     def state(self) -> State:
@@ -125,7 +127,7 @@ class Service:
     def is_done(self) -> bool:
         """Whether all rounds that the configuration wants have finished."""
         is_over = next_kind(self._rules.schedule, self._state.progress) is None
-        return is_over and self._state.open is None
+        return is_over and self._state.open is None and not self._desk.is_to_grow
 
     @property
     def _has_told(self) -> bool:
@@ -159,9 +161,10 @@ class Service:
         taken = [*self._unhandled, *events]
         batch = Batch(self._current)
         state = self._state
-        self._look_for_clients()
+        self._look_around()
         try:
             with self._store.transaction():
+                state = self._keeper.move(state, Held(self._desk.is_to_grow), batch)
                 for event in taken:
                     state = self._take(event, state, batch)
                 state = self._keeper.move(state, Eligible(self._clients & set(self._book.online())), batch)
@@ -179,6 +182,8 @@ class Service:
             self._on_point("committed")
         self._tell(batch)
         self._say_what_is_awaited()
+        if self._desk.is_to_grow and self._state.open is None:
+            self._grow()
 
     def tick(self) -> float:
         """Do what is due and return the seconds until the next tick is."""
@@ -191,7 +196,7 @@ class Service:
             self._tell(Batch(self._current, is_greeting=True))
         wake_s = self._retry_at_s if self._retry_at_s is not None else wake_at_s(self._state, self._rules)
         is_due = wake_s is not None and now_s >= wake_s
-        if is_due or (self._retry_at_s is None and self._look_for_clients()):
+        if is_due or (self._retry_at_s is None and self._look_around()):
             self.handle_all(())
             wake_s = self._retry_at_s if self._retry_at_s is not None else wake_at_s(self._state, self._rules)
         return _LONGEST_WAIT_S if wake_s is None else min(max(wake_s - self._clock(), 0.0), _LONGEST_WAIT_S)
@@ -230,22 +235,55 @@ class Service:
                 except Exception:  # likewise
                     logger.exception("dropped an event of kind %s", type(event).__name__)
 
-    def _look_for_clients(self) -> bool:
-        """Read the clients again if another program wrote to the store; return whether any changed."""
+    def _look_around(self) -> bool:
+        """Read again what another program has written to the store; return whether one has."""
         try:
             version = self._store.data_version()
             if version == self._data_version:
                 return False
             invited = self._store.clients()
+            self._desk.look()
         except StoreError:
             return False  # the transaction that follows meets it too, and says so
         self._data_version = version
-        if invited == self._invited:
-            return False
-        self._invited = invited
-        self._clients = frozenset(client.client_id for client in invited)
-        self._on_clients()
+        if invited != self._invited:
+            self._invited = invited
+            self._clients = frozenset(client.client_id for client in invited)
+            self._on_clients()
         return True
+
+    def _work_for(self, federation: Federation) -> None:
+        """Judge and average by the specification that `federation` has from now on."""
+        self._federation = federation
+        self._has_grown = federation.specification != self._store.founding_specification()
+        self._rules = self._configuration.rules(federation.specification)
+        self._keeper = RoundKeeper(
+            self._store, federation.specification, self._configuration, self._clock, self._on_point
+        )
+        self._intake = Intake(self._store, federation, self._configuration.max_windows, self._on_point)
+
+    def _grow(self) -> None:
+        """Begin the lineage of the set that has grown: at once durable, then told, and its rounds follow."""
+        try:
+            with self._store.transaction():
+                federation = grow(self._store, new_id(self._rng))
+            current = self._store.current_model()
+            progress = self._store.progress(current.lineage_id)
+        except StoreError as error:
+            logger.error("the set of gestures cannot grow yet: %s", error)  # noqa: TRY400 - its sentence says all
+            self._retry_at_s = self._clock() + _STORE_RETRY_S
+            return
+        logger.info(
+            "lineage %s begins: %s", current.lineage_id, ", ".join(federation.specification.activities)
+        )
+        self._on_point("grown")
+        self._work_for(federation)
+        self._current = current
+        self._desk.look()
+        batch = Batch(current, has_new_model=True)
+        self._state = self._keeper.move(self._state, Begun(progress), batch)
+        self._tell(batch)
+        self.handle_all(())
 
     def _take(self, event: Event, state: State, batch: Batch) -> State:
         if isinstance(event, Connected):
@@ -277,6 +315,10 @@ class Service:
             if is_known:
                 self._book.receive(sender, event.payload)
             return state
+        if event.topic == topics.proposal(sender) and event.payload:
+            receipt = self._desk.take(sender, event.payload, batch.current, is_known=is_known)
+            batch.receipts += [] if receipt is None else [receipt]
+            return state
         # An empty one is a client's try whether it may.
         if event.topic != topics.contribution(sender) or not event.payload:
             return state
@@ -298,15 +340,19 @@ class Service:
         # and who has no model stays silent in every round that starts from it.
         has_model = batch.has_new_model or batch.has_failed_round or batch.is_greeting
         if has_model:
-            is_told &= publisher.model("round", self._current, self._store.arrays_of(self._current))
+            arrays = self._store.arrays_of(self._current)
+            is_told &= publisher.model("round", self._current, arrays, self._federation.specification)
         if batch.has_new_round or batch.is_greeting:
             is_told &= publisher.announcement(self._announcement())
             self._on_point("announced")
         # Behind the announcement: the cohort trains while recognisers get their copy.
         if has_model and (released := self._store.released_model()) is not None:
-            is_told &= publisher.model("released", released, self._store.arrays_of(released))
+            specification = self._store.specification_of(released.lineage_id)
+            is_told &= publisher.model("released", released, self._store.arrays_of(released), specification)
         if has_model:
             self._on_point("published")
+        if self._desk.has_news or batch.is_greeting:
+            is_told &= self._desk.tell(publisher)
         if not is_told:
             # The connection broke, which its next beginning makes good, or the door's queue is full.
             self._told_again_at_s = self._clock() + _RETELL_S
@@ -325,13 +371,13 @@ class Service:
             cohort=opened.cohort,
             deadline_s=max(opened.deadline_at_s - self._clock(), 0.0),
             model_sha256=self._current.sha256,
-            settings=self._configuration.train_settings(opened.round_id),
+            settings=self._configuration.train_settings(opened.round_id, has_grown=self._has_grown),
         )
 
 
 def _is_sent_again(event: Event) -> bool:
     """Return whether its sender repeats it until there is a receipt."""
-    return isinstance(event, Received) and event.topic.endswith("/contribution")
+    return isinstance(event, Received) and event.topic.endswith(("/contribution", "/proposal"))
 
 
 def _next_batch(events: queue.SimpleQueue[Event], timeout_s: float) -> list[Event]:

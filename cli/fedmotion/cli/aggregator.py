@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import click
+from click.core import ParameterSource
 
 from fedmotion.aggregator.configuration import AggregatorConfiguration
 from fedmotion.aggregator.federation_store import FederationStore
@@ -23,13 +24,15 @@ from fedmotion.broker.door import Event
 from fedmotion.broker.embedded import BrokerError, RunningBroker, start_broker
 from fedmotion.broker.paho_door import PahoDoor
 from fedmotion.cli.aggregator_folder import DATA_OPTION, AggregatorFolder
+from fedmotion.cli.aggregator_gestures import command as gestures
 from fedmotion.cli.options import configuration_options
 
 logger = logging.getLogger(__name__)
 
 
-@click.command(
+@click.group(
     "aggregator",
+    invoke_without_command=True,
     epilog="""\b
 Examples:
   fedmotion aggregator --federation home --activities swipe_left,swipe_right,other
@@ -37,16 +40,25 @@ Examples:
   fedmotion aggregator            every later one; SIGTERM or Ctrl-C ends it, kill -9 harms nothing
   fedmotion aggregator --host raspi.local             reachable for agents on other hosts
   fedmotion aggregator --broker mqtts://aggregator:PASSWORD@example.org:8883
+  fedmotion aggregator gestures proposals             what clients would like to add
 """,
 )
+@click.pass_context
 @DATA_OPTION
 @click.option("--until-done", is_flag=True, help="End after the last of --n-rounds.")
 @configuration_options(AggregatorConfiguration)
-def command(data: Path, until_done: bool, **options: Any) -> None:
+def command(ctx: click.Context, /, data: Path, until_done: bool, **options: Any) -> None:
     """Lead a federation: run its rounds, store its models and publish them.
 
-    Starts a broker of its own (mosquitto, else nats-server) unless --broker names one that runs.
+    Starts a broker of its own (mosquitto, else nats-server) unless --broker names one that runs. `gestures`
+    keeps the list of what is learned, in the same folder.
     """
+    if ctx.invoked_subcommand is not None:
+        if any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ctx.params):
+            raise click.UsageError(
+                f"options go behind the command: `fedmotion aggregator {ctx.invoked_subcommand} ... --data F`"
+            )
+        return
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     folder = AggregatorFolder(data)
     configuration = folder.configure(options)
@@ -89,6 +101,9 @@ def _serve(
     )
     click.echo(f"federation {configuration.federation}, broker {address}")
     service.run(events, stop, until_done=until_done)
+
+
+command.add_command(gestures)
 
 
 class _OwnBroker:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from fedmotion.aggregator.federation_store import RoundRecord
+from fedmotion.aggregator.federation_records import RoundRecord
 from fedmotion.boards.emulated_board import find_elf
 from fedmotion.boards.emulator_build import EmulatorError, emulator_path
 from fedmotion.broker.embedded import BrokerError, BrokerKind

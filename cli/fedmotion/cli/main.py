@@ -30,6 +30,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "aggregator": ("fedmotion.cli.aggregator", "Lead a federation: run its rounds and publish its models."),
     "invite": ("fedmotion.cli.invite", "Write the one file with which a client takes part."),
     "join": ("fedmotion.cli.join", "Take part in a federation with the file its owner sent."),
+    "gestures": ("fedmotion.cli.gestures", "See the federation's gestures, propose more, teach them."),
     "plot": ("fedmotion.cli.plot", "Show a board's six axes and gestures live, in a window or a browser."),
     "record": ("fedmotion.cli.record", "Record takes of one gesture."),
     "train": ("fedmotion.cli.train", "Make a model of your own recordings, without any federation."),

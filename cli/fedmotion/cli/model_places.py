@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import msgspec
 
-from fedmotion.aggregator.federation_store import Federation, FederationStore, KeptModel
+from fedmotion.aggregator.federation_records import Federation, KeptModel
+from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.cli.aggregator_folder import AggregatorFolder
 from fedmotion.host.profile import Profile, find_profile, profiles_directory
 from fedmotion.host.released_model import read_model_file, this_program
@@ -90,8 +91,8 @@ def rows_of_aggregator(folder: Path) -> list[ModelRow]:
                 lineage_id=str(kept.reference.lineage_id),
                 round_id=kept.reference.round_id,
                 is_released=kept.reference == released,
-                family=federation.specification.family,
-                activities=federation.specification.activities,
+                family=store.specification_of(kept.reference.lineage_id).family,
+                activities=store.specification_of(kept.reference.lineage_id).activities,
                 n_bytes=kept.n_bytes,
                 sha256=kept.reference.sha256.hex(),
                 date_utc=_iso(kept),
@@ -193,7 +194,7 @@ def _of_aggregator(folder: Path, round_id: int | None) -> StoredModel:
             lineage_id=model.reference.lineage_id,
             round_id=model.reference.round_id,
             sha256=model.reference.sha256,
-            specification=federation.specification,
+            specification=store.specification_of(model.reference.lineage_id),
             parameters=decode_own_arrays(store.arrays_of(model.reference)),
             written_utc=_iso(model),
             written_by=this_program(),

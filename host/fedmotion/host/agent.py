@@ -27,6 +27,7 @@ from fedmotion.host.federated_client import (
     WorkDone,
     offline_will,
 )
+from fedmotion.host.gesture_book import GestureBook
 from fedmotion.host.held_out import HeldOutTakes
 from fedmotion.host.imu_stream import ImuBlock, StreamCounters
 from fedmotion.host.marks import Labelling, always
@@ -162,16 +163,18 @@ class Agent:
         self._submit = submit or self._work.submit
         self.store = RecordingStore(profile.recordings, clock=wall_clock)
         self._outbox: Outbox | None = None
+        self._book: GestureBook | None = None
         self._comparison: Comparison | None = None
         self.client: FederatedClient | NoFederation = NoFederation()
         if invitation is not None:
             try:
                 self._outbox = Outbox(profile.outbox)
+                self._book = GestureBook(profile.gestures, clock=wall_clock)
             except StoreError:
-                self.store.close()
+                self._close_stores()
                 raise
             held_out = HeldOutTakes(profile.held_out, configuration.held_out_share)
-            trainer = Trainer(self.store, invitation.client_id, held_out=held_out)
+            trainer = Trainer(self.store, invitation.client_id, held_out=held_out, taught=self._book.taught)
             if on_benefit is not None and configuration.takes_part:
                 self._comparison = Comparison(trainer, BenefitHistory(profile.benefit), wall_clock)
             will = offline_will(invitation, session) if configuration.takes_part else None
@@ -181,6 +184,7 @@ class Agent:
                 door=open_door(profile, invitation, self.queue.put, will),
                 outbox=self._outbox,
                 answered=AnsweredRound(profile.answered, invitation.federation_id),
+                book=self._book,
                 answer_round=answer_round or trainer.answer,
                 submit=self._submit,
                 on_work_done=self.queue.put,
@@ -251,9 +255,12 @@ class Agent:
             self._flush()
         self.client.close()
         self._work.close()
-        if self._outbox is not None:
-            self._outbox.close()
-        self.store.close()
+        self._close_stores()
+
+    def _close_stores(self) -> None:
+        for store in (self._outbox, self._book, self.store):
+            if store is not None:
+                store.close()
 
     def handle(self, event: AgentEvent) -> None:
         """Take one event."""

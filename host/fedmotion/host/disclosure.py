@@ -6,13 +6,14 @@ prove nothing.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from uuid import UUID
 
 import msgspec
 
 from fedmotion.broker.private_file import write_private
+from fedmotion.models.growth import with_activities
 from fedmotion.models.specification import Specification, encode_specification
 from fedmotion.models.statistics import MIN_WINDOWS
 from fedmotion.protocol.messages import TrainSettings
@@ -32,11 +33,16 @@ class Disclosed(msgspec.Struct, frozen=True):
     """The lineage and specification that this client answers for, and what of it is out.
 
     `statistics` names the takes whose windows were summed last by their SHA-256, in the order of summing.
+    `n_joined` counts the specification's activities that its owner agreed to by joining, behind which others
+    grew later; 0, of files of before, is all. `basis_sha256` names the basis of its first training, empty
+    before that.
     """
 
     lineage_id: UUID
     specification_sha256: str
     statistics: tuple[str, ...] = ()
+    n_joined: int = 0
+    basis_sha256: str = ""
 
 
 class DisclosureFile:
@@ -71,7 +77,52 @@ class DisclosureFile:
 
 def first_disclosed(lineage_id: UUID, specification: Specification) -> Disclosed:
     """Return what a first answer pins this client to."""
-    return Disclosed(lineage_id, hashlib.sha256(encode_specification(specification)).hexdigest())
+    return Disclosed(lineage_id, _sha256_of(specification), n_joined=specification.n_classes)
+
+
+def grown_from(
+    kept: Disclosed | None, asked: Disclosed, specification: Specification, basis_sha256: str
+) -> Disclosed | None:
+    """Return what this client is pinned to where a lineage is the kept one's set grown, else None.
+
+    That is where taking the last activities away gives the specification of `kept` and the basis is the same
+    bit by bit: no other view of the motion, only names more, of which nothing is told that its owner has not
+    agreed to (see `agreed`).
+
+    Parameters
+    ----------
+    asked
+        What a first answer to the round would pin to.
+    basis_sha256
+        Of the round's model.
+    """
+    if kept is None or kept.lineage_id == asked.lineage_id:
+        return None
+    if kept.basis_sha256 and kept.basis_sha256 != basis_sha256:
+        return None
+    for n_known in range(specification.n_classes - 1, 1, -1):
+        try:
+            smaller = with_activities(specification, specification.activities[:n_known])
+        except ValueError:
+            continue  # `other` was among those taken away
+        if _sha256_of(smaller) == kept.specification_sha256:
+            return msgspec.structs.replace(
+                kept,
+                lineage_id=asked.lineage_id,
+                specification_sha256=asked.specification_sha256,
+                n_joined=kept.n_joined or n_known,
+            )
+    return None
+
+
+def agreed(disclosed: Disclosed, specification: Specification, taught: Collection[str]) -> frozenset[str]:
+    """Return the activities whose recordings answers may rest on: those joined for, and those `taught`."""
+    n_joined = disclosed.n_joined or specification.n_classes
+    return frozenset(specification.activities[:n_joined]) | frozenset(taught)
+
+
+def _sha256_of(specification: Specification) -> str:
+    return hashlib.sha256(encode_specification(specification)).hexdigest()
 
 
 def why_not_this_lineage(kept: Disclosed | None, asked: Disclosed) -> str:

@@ -20,6 +20,8 @@ from fedmotion.delivery.courier import Courier
 from fedmotion.delivery.outbox import Outbox
 from fedmotion.delivery.presence import presence_message
 from fedmotion.delivery.retained_model import ModelMailbox
+from fedmotion.host.gesture_book import GestureBook
+from fedmotion.host.gesture_messenger import GestureMessenger
 from fedmotion.host.released_model import LoadedModel, load_model
 from fedmotion.host.trainer import Answer
 from fedmotion.host.work_thread import Submit
@@ -106,6 +108,8 @@ class FederatedClient:
         Who it is, and which run of its program.
     door, outbox, answered
         Its connection and what it remembers on disk. The door's events come to `handle`.
+    book
+        Gestures, which it carries where it takes part.
     answer_round, submit, on_work_done
         How a round is answered, where that runs, and where its result is put, to come to `handle`.
     on_released
@@ -122,6 +126,7 @@ class FederatedClient:
         door: Door,
         outbox: Outbox,
         answered: AnsweredRound,
+        book: GestureBook,
         answer_round: Callable[[Announcement, LoadedModel], Answer],
         submit: Submit,
         on_work_done: Callable[[WorkDone], object],
@@ -146,6 +151,7 @@ class FederatedClient:
         self._takes_part = takes_part
         self._topics = Topics(invitation.federation)
         self._courier = Courier(door, outbox, self._topics, self._id, resend_s)
+        self._gestures = GestureMessenger(book, door, self._topics, self._id, self._federation_id, resend_s)
         self._round_box = ModelMailbox(self._topics, "round")
         self._released_box = ModelMailbox(self._topics, "released")
         self._round_model: LoadedModel | None = None
@@ -169,6 +175,7 @@ class FederatedClient:
                 self._round_box.topic_filter,
                 self._topics.receipt(self._id),
                 self._topics.presence(self._id),
+                *self._gestures.topic_filters,
             )
         self._door.start()
 
@@ -183,6 +190,7 @@ class FederatedClient:
         if self.is_connected and self._takes_part:
             try:
                 self._courier.tick(now_s)
+                self._gestures.tick(now_s)
             except (ValueError, OSError) as error:
                 self._count_storage_error(error)
 
@@ -225,6 +233,7 @@ class FederatedClient:
         if self._takes_part:
             self._publish_presence(is_online=True)
             self._courier.on_connected(now_s)
+            self._gestures.on_connected()
 
     def _on_message(self, topic: str, payload: bytes) -> None:
         if topic == self._topics.announcement:
@@ -233,7 +242,7 @@ class FederatedClient:
             self._on_receipt(payload)
         elif topic == self._topics.presence(self._id):
             self._on_own_presence(payload)
-        else:
+        elif not self._gestures.take(topic, payload):
             message = self._round_box.feed(topic, payload)
             if message is not None:
                 self._on_round_model(message)
@@ -332,7 +341,7 @@ class FederatedClient:
         receipt, _ = decode_message(payload, Receipt)
         if receipt.federation_id != self._federation_id:
             raise MessageError(f"a receipt of federation {receipt.federation_id}, not of this client's")
-        if not self._courier.on_receipt(receipt):
+        if self._gestures.take_receipt(receipt) or not self._courier.on_receipt(receipt):
             return
         self._answered.write(receipt.round_id)
         self.counters[f"contributions_{receipt.verdict}"] += 1

@@ -78,6 +78,11 @@ class Profile:
         return self.directory / FILE_NAME
 
     @property
+    def gestures(self) -> Path:
+        """The federation's gestures, this client's proposals, and what its owner teaches."""
+        return self.directory / "gestures.sqlite"
+
+    @property
     def authority(self) -> Path:
         """The certificate that the broker's must follow from, where the invitation holds one."""
         return self.directory / "authority.pem"

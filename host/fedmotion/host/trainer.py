@@ -6,6 +6,7 @@ word on whether there is one.
 
 import logging
 from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from fedmotion.host.disclosure import (
     FILE_NAME,
     Disclosed,
     DisclosureFile,
+    agreed,
     choose_statistics,
     first_disclosed,
+    grown_from,
     why_not_this_lineage,
     why_too_much_memory,
     why_too_much_work,
@@ -29,10 +32,12 @@ from fedmotion.host.recording_store import DamagedRecordingError, RecordingStore
 from fedmotion.host.released_model import LoadedModel
 from fedmotion.models.family import confusion, family
 from fedmotion.models.one_place import training_seed
+from fedmotion.models.parameters import select
 from fedmotion.models.specification import Parameters, Specification
 from fedmotion.models.statistics import MIN_WINDOWS
 from fedmotion.models.windows import window_at
 from fedmotion.protocol.messages import Announcement, TrainSettings
+from fedmotion.protocol.tensors import sha256_of
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +80,8 @@ class Trainer:
     """Works on the recordings of one store; windows are cut once and kept between rounds.
 
     What it discloses is kept in the file `disclosed`, by default the profile's, beside the recordings. Takes
-    that `held_out` holds out are in no answer of any kind; None holds out nothing.
+    that `held_out` holds out are in no answer of any kind; None holds out nothing. `taught` gives the
+    gestures that its owner teaches though they came to the federation after joining.
     """
 
     def __init__(
@@ -84,6 +90,7 @@ class Trainer:
         client_id: str,
         disclosed: Path | None = None,
         held_out: HeldOutTakes | None = None,
+        taught: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._store = store
         self._client_id = client_id
@@ -92,6 +99,7 @@ class Trainer:
         self._cut_for: tuple[float, int] | None = None
         self._cuts: dict[int, _Cut] = {}
         self._held_out = held_out
+        self._taught = taught
         self.settings = TrainSettings()
         """Those of the last train round."""
         self.left_out: dict[int, str] = {}
@@ -136,21 +144,26 @@ class Trainer:
             If what was disclosed before cannot be read, or what this answer discloses not be kept.
         """
         kept = self._file.read()
+        basis_sha256 = sha256_of(select(model.parameters, "basis", model.specification)).hex()
         asked = first_disclosed(announcement.lineage_id, model.specification)
-        declined = why_not_this_lineage(kept, asked) or self._why_beyond_budget(announcement, model)
+        discloses = grown_from(kept, asked, model.specification, basis_sha256) or kept
+        declined = why_not_this_lineage(discloses, asked) or self._why_beyond_budget(announcement, model)
         if declined:
             return Answer(declined=declined)
-        local = self.local_windows(model.specification)
+        discloses = discloses or asked
+        if announcement.round_kind != "statistics" and not discloses.basis_sha256:
+            discloses = msgspec.structs.replace(discloses, basis_sha256=basis_sha256)
+        local = self._agreed_windows(discloses, model.specification)
         if local.n_unknown:
             _log.warning(
-                "client=%s round=%d recordings without a place in this federation: %s",
+                "client=%s round=%d recordings without a place in this federation: %s "
+                "(`fedmotion gestures propose` asks for one)",
                 self._client_id,
                 announcement.round_id,
                 ", ".join(f"{label} ({count})" for label, count in sorted(local.n_unknown.items())),
             )
         if len(local.windows) == 0:
             return Answer(declined=_why_nothing(local))
-        discloses = kept or asked
         match announcement.round_kind:
             case "statistics":
                 answer, discloses = _statistics(model, local, discloses)
@@ -162,6 +175,22 @@ class Trainer:
             # Before the answer leaves: a crash may forget an answer, never a disclosure.
             self._file.write(discloses)
         return answer
+
+    def _agreed_windows(self, discloses: Disclosed, specification: Specification) -> LocalWindows:
+        """Return the local windows without those of gestures that nobody here agreed to teach."""
+        local = self.local_windows(specification)
+        may = agreed(discloses, specification, self._taught())
+        is_kept = np.array([specification.activities[label] in may for label in local.labels], np.bool_)
+        if is_kept.all():
+            return local
+        left_out = Counter(specification.activities[label] for label in local.labels[~is_kept])
+        _log.info(
+            "client=%s stays out of what it does not teach: %s; `fedmotion gestures teach NAME` changes that",
+            self._client_id,
+            ", ".join(f"{label} ({count})" for label, count in sorted(left_out.items())),
+        )
+        takes = tuple(take for take, is_one in zip(local.takes, is_kept, strict=True) if is_one)
+        return LocalWindows(local.windows[is_kept], local.labels[is_kept], local.n_unknown, takes)
 
     def _why_beyond_budget(self, announcement: Announcement, model: LoadedModel) -> str:
         """Return why this is not even begun; known from counts alone, before a window is cut."""

@@ -49,7 +49,8 @@ def train(
     by `gradient_offset` (arrays like them, as SCAFFOLD's control variates: Karimireddy et al. 2020, eq. 3).
     Where specified, `log_temperature` (1,) is that with which the start's own margins, not those trained
     here, are as sure of these windows as they are right; it is pulled and shifted once.
-    A class without windows here is learned from as what the others are not.
+    A class without windows here is learned from as what the others are not, and then moved back by 1 less
+    `absent_share`: a class that one client alone knows is else forgotten by all others in each average.
 
     Raises
     ------
@@ -80,6 +81,7 @@ def train(
             svm.shift(gradient_offset, step)
         n_steps += len(batch)
     trained = svm.arrays()
+    _move_back_absent(parameters, trained, labels, settings.absent_share)
     if "log_temperature" in parameters:
         margins = _margins(specification, parameters, points)
         trained["log_temperature"] = _temperature(parameters, margins, labels, settings, gradient_offset)
@@ -194,6 +196,26 @@ def _temperature(
     if gradient_offset is not None:
         log_temperature = log_temperature - step * gradient_offset["log_temperature"]
     return log_temperature.clip(-MAX_LOG_TEMPERATURE, MAX_LOG_TEMPERATURE)
+
+
+def _move_back_absent(
+    start: Mapping[str, Array],
+    trained: dict[str, NDArray[np.float64]],
+    labels: NDArray[np.int64],
+    share: float,
+) -> None:
+    """Leave of what training did to the classes without windows only `share`, in place.
+
+    The scaling of absent classes' steps of Li & Zhan 2021, "FedRS: federated learning with restricted softmax
+    for label distribution non-IID data", of one-against-rest planes. Two classes have one plane in common.
+    """
+    n_classes = len(trained["coef"])
+    is_absent = np.bincount(labels, minlength=n_classes) == 0
+    if share == 1 or n_classes == 2:
+        return
+    for name in ("coef", "intercept"):
+        before = start[name][is_absent].astype(np.float64)
+        trained[name][is_absent] = before + share * (trained[name][is_absent] - before)
 
 
 class _Svm:

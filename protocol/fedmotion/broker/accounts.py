@@ -63,14 +63,15 @@ def permissions(account: Account) -> Permissions:
     No client reads what another contributed nor who else takes part, and each topic has one writer.
     """
     topics = Topics(account.federation)
-    published = (topics.announcement, topics.aggregator, topics.model("+"))
+    published = (topics.announcement, topics.aggregator, topics.model("+"), topics.gestures)
     if account.role == "aggregator":
-        written = (*published, f"{topics.prefix}/receipt/+")
-        return Permissions(read=(*written, topics.presence(), topics.contribution()), write=written)
+        written = (*published, f"{topics.prefix}/receipt/+", f"{topics.prefix}/answers/+")
+        clients = (topics.presence(), topics.contribution(), topics.proposal())
+        return Permissions(read=(*written, *clients), write=written)
     own = account.username
     return Permissions(
-        read=(*published, topics.receipt(own), topics.presence(own)),
-        write=(topics.presence(own), topics.contribution(own)),
+        read=(*published, topics.receipt(own), topics.answers(own), topics.presence(own)),
+        write=(topics.presence(own), topics.contribution(own), topics.proposal(own)),
     )
 
 

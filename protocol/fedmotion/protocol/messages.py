@@ -34,6 +34,13 @@ RefusalReason = Literal[
     "wrong_version",
 ]
 REFUSAL_REASONS: tuple[RefusalReason, ...] = get_args(RefusalReason)
+ProposalReason = Literal["malformed", "oversized", "foreign", "wrong_version", "known", "too_many", "decided"]
+PROPOSAL_REASONS: tuple[ProposalReason, ...] = get_args(ProposalReason)
+ProposalState = Literal["open", "accepted", "declined", "withdrawn"]
+
+MAX_SENTENCE_CHARACTERS = 200
+MAX_GESTURES = 512
+N_EXAMPLE_POINTS = 24
 
 Sha256 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 # "$" would let a newline follow.
@@ -46,6 +53,9 @@ Text = Annotated[str, msgspec.Meta(max_length=500)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=30 * 86_400)]
 Rate = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 Finite = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
+Label = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Sentence = Annotated[str, msgspec.Meta(max_length=MAX_SENTENCE_CHARACTERS)]
+Peak = Annotated[float, msgspec.Meta(ge=0, le=1000.0)]
 Metrics = Annotated[dict[Annotated[str, msgspec.Meta(max_length=64)], Finite], msgspec.Meta(max_length=64)]
 
 _PREFIX = struct.Struct("<2sBxI")
@@ -65,13 +75,17 @@ class Federated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrainSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a cohort trains in one round; every family understands these."""
+    """How a cohort trains in one round; every family understands these.
+
+    `absent_share` is how far a linear model's classes without windows here are moved: see `models.pca_svm`.
+    """
 
     learning_rate: Rate = 0.01
     n_epochs: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 5
     batch_size: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 16
     proximal_mu: Rate = 0.0
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
+    absent_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
 
 
 class Announcement(Federated, frozen=True, kw_only=True, tag="announcement"):
@@ -121,10 +135,11 @@ class Contribution(Federated, frozen=True, kw_only=True, tag="contribution"):
 
 
 class Receipt(Federated, frozen=True, kw_only=True, tag="receipt"):
-    """The aggregator's word that a contribution is in its store, or refused and why.
+    """The aggregator's word that a contribution or a proposal is in its store, or refused and why.
 
     `contribution_sha256` is the SHA-256 of the whole message, so that a receipt answers one sending.
-    `reason` is one of REFUSAL_REASONS, or one that only a later version knows.
+    `reason` is one of REFUSAL_REASONS, of a proposal one of PROPOSAL_REASONS, or one that only a later
+    version knows.
     """
 
     round_id: Count
@@ -144,7 +159,65 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, tag="presence"):
     protocol_version: Version = PROTOCOL_VERSION
 
 
-Header = Announcement | Model | Contribution | Receipt | Presence
+class ExampleTrace(msgspec.Struct, frozen=True, kw_only=True):
+    """What one performance of a gesture looks like, published by whoever performed it; for people only.
+
+    `counts` holds N_EXAMPLE_POINTS instants, evenly spaced over `duration_s`, of the six axes in their order,
+    each an int8: 127 is `acceleration_mps2` of the first three axes and `rate_radps` of the others.
+    """
+
+    duration_s: Annotated[float, msgspec.Meta(gt=0, le=60.0)]
+    acceleration_mps2: Peak
+    rate_radps: Peak
+    counts: Annotated[bytes, msgspec.Meta(min_length=6 * N_EXAMPLE_POINTS, max_length=6 * N_EXAMPLE_POINTS)]
+
+
+class Gesture(msgspec.Struct, frozen=True, kw_only=True):
+    """One gesture of a federation's list; not yet `is_learned` where its lineage is still to begin."""
+
+    name: Label
+    sentence: Sentence = ""
+    example: ExampleTrace | None = None
+    is_learned: bool = True
+
+
+class GestureList(msgspec.Struct, frozen=True, kw_only=True, tag="gestures"):
+    """The gestures that a federation's owner has accepted, in the order of its classes, without `other`."""
+
+    federation_id: UUID
+    gestures: Annotated[tuple[Gesture, ...], msgspec.Meta(max_length=MAX_GESTURES)]
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True, tag="proposal"):
+    """A client's wish for one more gesture, or that its earlier wish of the same id `is_withdrawn`."""
+
+    federation_id: UUID
+    client_id: Name
+    proposal_id: UUID
+    name: Label
+    sentence: Sentence = ""
+    example: ExampleTrace | None = None
+    is_withdrawn: bool = False
+
+
+class ProposalAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one proposal; `why` is the owner's word where it was declined."""
+
+    proposal_id: UUID
+    name: Label
+    state: ProposalState
+    why: Text = ""
+
+
+class ProposalAnswers(msgspec.Struct, frozen=True, kw_only=True, tag="answers"):
+    """What became of one client's latest proposals, oldest first."""
+
+    federation_id: UUID
+    client_id: Name
+    answers: Annotated[tuple[ProposalAnswer, ...], msgspec.Meta(max_length=64)]
+
+
+Header = Announcement | Model | Contribution | Receipt | Presence | GestureList | Proposal | ProposalAnswers
 _H = TypeVar("_H", bound=Header)
 
 

@@ -35,6 +35,15 @@ class Topics:
         """Retained: chunk `index` ("+" for all) of the model for `purpose`, which is round or released."""
         return f"{self.prefix}/model/{purpose}/{index}"
 
+    @property
+    def gestures(self) -> str:
+        """Retained: the list of the federation's gestures."""
+        return f"{self.prefix}/gestures"
+
+    def answers(self, client_id: str) -> str:
+        """Retained: what became of one client's proposals."""
+        return f"{self.prefix}/answers/{check_client_id(client_id)}"
+
     def presence(self, client_id: str = "+") -> str:
         """Retained: a client's presence; only the client may write it."""
         return self._client(client_id, "presence")
@@ -42,6 +51,10 @@ class Topics:
     def contribution(self, client_id: str = "+") -> str:
         """A client's contributions to rounds, in chunks; only the client may write it."""
         return self._client(client_id, "contribution")
+
+    def proposal(self, client_id: str = "+") -> str:
+        """A client's proposals of gestures; only the client may write it."""
+        return self._client(client_id, "proposal")
 
     def receipt(self, client_id: str) -> str:
         """The aggregator's receipts for one client."""

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedmotion.aggregator.configuration import AggregatorConfiguration
-from fedmotion.aggregator.federation_store import FederationStore, ModelReference
+from fedmotion.aggregator.federation_records import ModelReference
+from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.boards.script import Script
 from fedmotion.boards.simulated_board import make_script
 from fedmotion.broker.embedded import BrokerKind

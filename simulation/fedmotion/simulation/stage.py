@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fedmotion.aggregator.configuration import AggregatorConfiguration
-from fedmotion.aggregator.federation_store import FederationStore, RoundRecord
+from fedmotion.aggregator.federation_records import RoundRecord
+from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.aggregator.founding import open_federation
 from fedmotion.aggregator.invitations import AGGREGATOR, broker_accounts, invite
 from fedmotion.boards.script import Script
