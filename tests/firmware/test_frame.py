@@ -34,6 +34,7 @@ def encoded(ffi: Any, c: Any, plain: bytes, capacity: int = 255) -> bytes:
 def heard(ffi: Any, c: Any, data: bytes) -> Iterator[Heard]:
     """What the C decoder and interpreter make of a host's bytes, in the words of the Python one."""
     decoder, frame, settings = ffi.new("fm_decoder *"), ffi.new("fm_host_frame *"), ffi.new("fm_settings *")
+    settings.has_self_test = True
     c.fm_decoder_begin(decoder)
     for byte in data:
         kind = c.fm_decoder_feed(decoder, byte, frame)
