@@ -32,9 +32,9 @@ from fedmotion.protocol.identity import OTHER, Placement
 from fedmotion.simulation.programs import Program
 from fedmotion.simulation.stage import free_port
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
-WAIT_S = 120.0
+WAIT_S = 180.0
 NEW = "turn_wrist"
 HOMES = {"anna": 11, "bert": 12, "carl": 13}
 NEWCOMER = 5
