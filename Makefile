@@ -70,7 +70,7 @@ packages:
 	@touch $@
 
 .venv/.installed-dev: .venv/bin/python pyproject.toml
-	$(BIN)/pip install --quiet --editable '.[demo,web]' --group dev
+	$(BIN)/pip install --quiet --editable '.[demo,web,emulator]' --group dev
 	@touch $@ .venv/.installed-demo
 
 clean:

@@ -18,7 +18,7 @@ enum { SCL_PIN = 2, SDA_PIN = 3, BOTH_WIRES = 1 << SCL_PIN | 1 << SDA_PIN };
 #define SCL_HIGH 8u
 #define SCL_LOW 23u
 
-#define IN_FLIGHT 8u
+#define IN_FLIGHT 7u
 #define BYTE_US 25u    /* 22.5, and room */
 #define MARGIN_US 150u /* START, address twice, register, STOP */
 #define SETTLE_US 20u
@@ -96,11 +96,13 @@ static fm_bus_result fail(fm_bus_result why)
 void fm_i2c_begin(uint32_t (*microseconds)(void *context))
 {
     clock_us = microseconds;
-    (void)enable(false);
-    I2C_CON_REG = I2C_CON_FAST_MASTER;
-    I2C_FS_SCL_HCNT_REG = SCL_HIGH;
-    I2C_FS_SCL_LCNT_REG = SCL_LOW;
-    I2C_INTR_MASK_REG = 0;
+    /* Where SCL is held the block does not stop yet, and has its settings from the last time. */
+    if (enable(false)) {
+        I2C_CON_REG = I2C_CON_FAST_MASTER;
+        I2C_FS_SCL_HCNT_REG = SCL_HIGH;
+        I2C_FS_SCL_LCNT_REG = SCL_LOW;
+        I2C_INTR_MASK_REG = 0;
+    }
     P0_MODE_REG(SCL_PIN) = PAD_INPUT_PULL_UP | PAD_I2C_SCL; /* pulled up, for a board that has no resistors */
     P0_MODE_REG(SDA_PIN) = PAD_INPUT_PULL_UP | PAD_I2C_SDA;
     wait_us(HALF_CLOCK_US);

@@ -5,7 +5,7 @@ import struct
 import sys
 from pathlib import Path
 
-from SCons.Script import AlwaysBuild, Builder, COMMAND_LINE_TARGETS, Default, DefaultEnvironment
+from SCons.Script import COMMAND_LINE_TARGETS, AlwaysBuild, Builder, Default, DefaultEnvironment
 
 PREFIX = "arm-none-eabi-"
 IMAGE_ADDRESS = 0x20000000
@@ -68,7 +68,7 @@ env.Append(
 )
 
 
-def write_jlink_script(target, source, env):  # noqa: ANN001, ANN201, ARG001 - SCons' signature
+def write_jlink_script(target, source, env):  # noqa: ARG001 - SCons' signature
     """Write what J-Link Commander does: the same as openocd.cfg's fm_load."""
     image = Path(str(source[0]))
     stack, start = struct.unpack("<II", image.read_bytes()[:8])
