@@ -12,7 +12,7 @@ import pytest
 import serial
 from click.testing import CliRunner
 
-from fedmotion.boards.emulated_board import find_elf, open_uno_port, run_uno
+from fedmotion.boards.emulated_board import find_elf, open_emulated_port, run_uno
 from fedmotion.boards.emulated_uno import BoardFault, EmulatedUno
 from fedmotion.boards.emulator_build import EmulatorError
 from fedmotion.boards.node_server import NodeServer
@@ -36,7 +36,7 @@ def sensor(seed: int = 1) -> VirtualMpu6050:
 def serving(elf: Path, port: str, speed: float = 0.0) -> Iterator[tuple[NodeServer, EmulatedUno]]:
     stop = threading.Event()
     with EmulatedUno(elf, sensor(), is_traced=True) as uno:
-        server = NodeServer(uno, open_uno_port(port, uno), speed=speed)
+        server = NodeServer(uno, open_emulated_port(port, uno), speed=speed)
         thread = threading.Thread(target=server.serve, args=(stop,))
         thread.start()
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fedmotion.boards.emulated_board import run_uno
-from fedmotion.boards.fault_plan import PlannedFault, fault_names, parse_faults, uno_fault_names
+from fedmotion.boards.fault_plan import PlannedFault, fault_names, parse_faults, emulated_fault_names
 from fedmotion.boards.simulated_board import run
 from fedmotion.protocol.serial_frames import Command, Fault, Hello, Samples, Status
 from fedmotion.protocol.serial_framing import DELIMITER, Frame, FrameDecoder, encode_frame
@@ -25,7 +25,7 @@ class Heard:
         self.frames: list[list[Frame]] = []
         self.n_bad = 0
         addresses: queue.Queue[str] = queue.Queue()
-        planned = parse_faults(faults, is_uno=board is run_uno)
+        planned = parse_faults(faults, is_emulated=board is not run)
         thread = threading.Thread(
             target=board,
             kwargs={
@@ -84,31 +84,31 @@ class Heard:
 
 def test_a_fault_has_a_name_a_time_and_perhaps_an_argument() -> None:
     texts = ["who_am_i:7F@2", "unplug_sensor@1.5", "hold_sda@1e1", "hold_sda:9@0", "damage_line:.5@3"]
-    assert parse_faults(texts, is_uno=True) == (
+    assert parse_faults(texts, is_emulated=True) == (
         PlannedFault("hold_sda", 0.0, 9),
         PlannedFault("unplug_sensor", 1.5, 0),
         PlannedFault("who_am_i", 2.0, 0x7F),
         PlannedFault("damage_line", 3.0, 0.5),
         PlannedFault("hold_sda", 10.0, 0xFFFFFFFF),
     )
-    assert parse_faults([], is_uno=False) == ()
+    assert parse_faults([], is_emulated=False) == ()
 
 
 def test_faults_at_the_same_time_stay_in_their_order() -> None:
-    plan = parse_faults(["reset@1", "plug_sensor@1", "brown_out@1"], is_uno=False)
+    plan = parse_faults(["reset@1", "plug_sensor@1", "brown_out@1"], is_emulated=False)
     assert [fault.name for fault in plan] == ["reset", "plug_sensor", "brown_out"]
 
 
 @pytest.mark.parametrize("text", ["reset", "reset@", "@5", "", "reset@-1", "reset@soon", "reset@nan"])
 def test_a_fault_without_a_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"a fault is NAME@SECONDS or|0 or more seconds of the board's time"):
-        parse_faults([text], is_uno=True)
+        parse_faults([text], is_emulated=True)
 
 
 @pytest.mark.parametrize("when", ["inf", "1e99", "1_0", " 1", "\N{ARABIC-INDIC DIGIT ONE}"])
 def test_a_time_is_an_ordinary_number(when: str) -> None:
     with pytest.raises(ValueError, match=r"reset: a fault's time is 0 or more seconds"):
-        parse_faults([f"reset@{when}"], is_uno=False)
+        parse_faults([f"reset@{when}"], is_emulated=False)
 
 
 @pytest.mark.parametrize(
@@ -128,19 +128,19 @@ def test_a_time_is_an_ordinary_number(when: str) -> None:
 )
 def test_an_impossible_fault_is_refused_with_what_is_allowed(text: str, sentence: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the sentence is asserted as it stands
-        parse_faults([text], is_uno=True)
+        parse_faults([text], is_emulated=True)
     assert sentence in str(caught.value)
 
 
-@pytest.mark.parametrize("name", uno_fault_names())
+@pytest.mark.parametrize("name", emulated_fault_names())
 def test_a_simulated_board_has_no_pins(name: str) -> None:
     with pytest.raises(ValueError, match=f"got '{name}': that takes --board uno"):
-        parse_faults([f"{name}:1@0"], is_uno=False)
+        parse_faults([f"{name}:1@0"], is_emulated=False)
 
 
 def test_the_faults_stand_in_the_emulators_document() -> None:
     document = (Path(__file__).parents[2] / "docs" / "emulator.md").read_text("utf-8")
-    for name in (*fault_names(), *uno_fault_names()):
+    for name in (*fault_names(), *emulated_fault_names()):
         assert f"`{name}" in document
 
 

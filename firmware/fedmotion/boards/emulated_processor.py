@@ -310,4 +310,3 @@ class EmulatedProcessor:
         self._log_file.seek(0)
         words = self._log_file.read().decode("utf-8", errors="replace").strip().splitlines()
         return f"the emulator has ended: {' / '.join(words[-3:]) or 'it said nothing'}"
-
