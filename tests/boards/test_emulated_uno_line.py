@@ -306,4 +306,7 @@ def test_what_a_firmware_decides_is_no_option_of_its_board() -> None:
     assert "--rate-hz is the firmware's own on an uno" in result.output
     result = CliRunner().invoke(fedmotion, ["sim-board", "--elf", __file__])
     assert result.exit_code == 2
-    assert "--elf, --eeprom and --boot-loader go with --board uno" in result.output
+    assert "--elf goes with --board uno or da14580" in result.output
+    result = CliRunner().invoke(fedmotion, ["sim-board", "--board", "da14580", "--eeprom", "kept.bin"])
+    assert result.exit_code == 2
+    assert "--eeprom and --boot-loader go with --board uno" in result.output

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fedmotion.boards.emulated_board import run_uno
-from fedmotion.boards.fault_plan import PlannedFault, fault_names, parse_faults, emulated_fault_names
+from fedmotion.boards.fault_plan import PlannedFault, emulated_fault_names, fault_names, parse_faults
 from fedmotion.boards.simulated_board import run
 from fedmotion.protocol.serial_frames import Command, Fault, Hello, Samples, Status
 from fedmotion.protocol.serial_framing import DELIMITER, Frame, FrameDecoder, encode_frame
@@ -134,7 +134,7 @@ def test_an_impossible_fault_is_refused_with_what_is_allowed(text: str, sentence
 
 @pytest.mark.parametrize("name", emulated_fault_names())
 def test_a_simulated_board_has_no_pins(name: str) -> None:
-    with pytest.raises(ValueError, match=f"got '{name}': that takes --board uno"):
+    with pytest.raises(ValueError, match=f"got '{name}': that takes --board uno or da14580"):
         parse_faults([f"{name}:1@0"], is_emulated=False)
 
 

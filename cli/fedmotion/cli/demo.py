@@ -60,7 +60,7 @@ Examples:
     default="simulated",
     show_default=True,
     metavar="KIND,...",
-    help="What the boards are, in turn: simulated, or uno and da14580, which run the real firmware in emulators.",
+    help="What the boards are, in turn: simulated, or uno and da14580, which run real firmware in emulators.",
 )
 @click.option("--broker", type=click.Choice(["mosquitto", "nats"]), help="Insist on one kind of broker.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")

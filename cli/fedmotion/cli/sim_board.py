@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict
 
@@ -175,16 +176,7 @@ def command(
         "--gyro-full-scale-dps": gyro_full_scale_dps,
         "--board-id": board_id,
     }
-    if board in EMULATED_BOARDS:
-        for name, value in settings.items():
-            if value is not None:
-                raise click.UsageError(
-                    f"{name} is the firmware's own on a board that runs it, set by commands"
-                )
-    elif elf is not None:
-        raise click.UsageError("--elf goes with --board uno or da14580")
-    if board != "uno" and (eeprom is not None or boot_loader is not None):
-        raise click.UsageError("--eeprom and --boot-loader go with --board uno")
+    _check_options(board, elf, eeprom or boot_loader, settings)
     if board in EMULATED_BOARDS:
         try:
             if board == "uno":
@@ -204,6 +196,20 @@ def command(
         **performed,
         **service,
     )
+
+
+def _check_options(
+    board: str, elf: Path | None, uno_file: Path | None, settings: Mapping[str, float | None]
+) -> None:
+    """Refuse what this board does not have."""
+    if board in EMULATED_BOARDS:
+        for name, value in settings.items():
+            if value is not None:
+                raise click.UsageError(f"{name} is the firmware's own on an {board}, set by commands")
+    elif elf is not None:
+        raise click.UsageError("--elf goes with --board uno or da14580")
+    if board != "uno" and uno_file is not None:
+        raise click.UsageError("--eeprom and --boot-loader go with --board uno")
 
 
 def parse_counts(parts: tuple[str, ...]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""`fedmotion sim-board --board uno|da14580`: a performance, a virtual sensor, an emulated board and its port."""
+"""`fedmotion sim-board --board uno|da14580`: a performance, a virtual sensor, an emulated board, a port."""
 
 from collections.abc import Mapping, Sequence
 from importlib.resources import files

@@ -19,8 +19,8 @@ _ELF_LOAD = 1
 class EmulatedDa14580(EmulatedProcessor):
     """A board that runs `firmware`; it does what `NodeServer` asks of a node.
 
-    Opening its port does not reset it: the serial adapters of such boards have no wire for that. After a reset
-    the firmware is in its RAM again, as a memory chip beside it would have it loaded.
+    Opening its port does not reset it: the serial adapters of such boards have no wire for that. After a
+    reset the firmware is in its RAM again, as a memory chip beside it would have it loaded.
 
     Parameters
     ----------
@@ -56,16 +56,17 @@ def read_image(path: Path) -> list[tuple[int, bytes]]:
     content = path.read_bytes()
     pieces = _loaded(path, content) if content[:4] == _ELF_START[:4] else [(RAM_ADDRESS, content)]
     pieces = [(address, data) for address, data in pieces if data]
-    is_inside = all(RAM_ADDRESS <= at and at + len(data) <= RAM_ADDRESS + RAM_BYTES for at, data in pieces)
+    is_inside = all(at >= RAM_ADDRESS and at + len(data) <= RAM_ADDRESS + RAM_BYTES for at, data in pieces)
     if not is_inside or not pieces or pieces[0][0] != RAM_ADDRESS or len(pieces[0][1]) < 8:
         raise EmulatorError(
-            f"{path} is no firmware for a DA14580: an image begins with its vectors at {RAM_ADDRESS:#x} and ends "
-            f"within {RAM_BYTES} bytes"
+            f"{path} is no firmware for a DA14580: an image begins with its vectors at {RAM_ADDRESS:#x} "
+            f"and ends within {RAM_BYTES} bytes"
         )
     stack, start = struct.unpack_from("<II", pieces[0][1])
     if not all(RAM_ADDRESS < word <= RAM_ADDRESS + RAM_BYTES for word in (stack, start)) or not start & 1:
         raise EmulatorError(
-            f"{path} is no firmware for a DA14580: its vectors are {stack:#x} for the stack and {start:#x} to start at"
+            f"{path} is no firmware for a DA14580: its vectors are {stack:#x} for the stack and {start:#x} "
+            "to start at"
         )
     return pieces
 

@@ -84,7 +84,7 @@ class Burst:
 
 
 class EmulatedProcessor:
-    """A board whose program runs in the emulator that `command` starts; it does what `NodeServer` asks of a node.
+    """A board whose program runs in an emulator; it does what `NodeServer` asks of a node.
 
     Parameters
     ----------
@@ -199,6 +199,15 @@ class EmulatedProcessor:
         if round(sensor_error * _MILLION) or self._cycle:
             self.fault(BoardFault.SENSOR_CLOCK, round(sensor_error * _MILLION) % 2**32)
 
+    def poke(self, address: int, data: bytes) -> None:
+        """Write into the processor's RAM, for who looks a variable up in the firmware's symbols."""
+        self._order(b"P", argument=address, data=data)
+
+    def peek(self, address: int, n_bytes: int) -> bytes:
+        """Return at most 255 bytes of the processor's RAM."""
+        self._order(b"Q", n_bytes, argument=address)
+        return self._take(n_bytes)
+
     def advance(self, until_us: int, backlog_bytes: int = 0) -> bytes:
         """Let time pass up to `until_us` since the last start, or a little more; return what was sent.
 
@@ -235,7 +244,7 @@ class EmulatedProcessor:
         self.close()
 
     def _us_of(self, cycle: int) -> int:
-        """Return the time, in microseconds since the first power on, of a cycle since the clock was last set."""
+        """Return when a cycle is, in microseconds since the first power on."""
         per_us = CYCLES_PER_US * (_MILLION + self._clock_ppm)
         return self._anchor_us + (cycle - self._anchor_cycle) * _MILLION // per_us
 

@@ -47,7 +47,7 @@ class _Argument:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What is done, how it is told when it is done, and whether only a board that runs its firmware can have it."""
+    """What is done, how it is told, and whether only a board that runs its firmware can have it."""
 
     deed: _Deed
     meaning: str
@@ -184,8 +184,8 @@ def _parse(text: str, *, is_emulated: bool) -> PlannedFault:
         raise ValueError(f"a fault of this board is one of {allowed}, got {name!r}")
     if kind.is_emulated and not is_emulated:
         raise ValueError(
-            f"a simulated board's faults are {', '.join(fault_names())}, got {name!r}: that takes --board uno "
-            "or da14580"
+            f"a simulated board's faults are {', '.join(fault_names())}, got {name!r}: that takes "
+            "--board uno or da14580"
         )
     at_s = _number(float, when)
     if at_s is None or not 0 <= at_s <= 1e9:

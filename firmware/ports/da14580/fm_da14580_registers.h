@@ -17,8 +17,9 @@
 #define FM_REG32(address) (*(volatile uint32_t *)(address))
 
 /* Clocks, power and reset: P crg580_nl01, H "memory map CRG". */
-#define CLK_AMBA_REG FM_REG16(0x50000000u) /* HCLK_DIV 1:0 and PCLK_DIV 5:4; reset value 22: a quarter each  \
-                                            */
+#define CLK_AMBA_REG                                                                                         \
+    FM_REG16(0x50000000u) /* HCLK_DIV 1:0 and PCLK_DIV 5:4; reset value 22: a quarter each                   \
+                           */
 #define CLK_PER_REG FM_REG16(0x50000004u)
 #define CLK_CTRL_REG FM_REG16(0x5000000Au)
 #define PMU_CTRL_REG FM_REG16(0x50000010u) /* reset value 06: radio and peripherals have no power */

@@ -69,7 +69,7 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Boards:
-    """What a demo's boards are, given to its people in turn; `elves` are the firmware of emulated ones, in order."""
+    """What a demo's boards are, given to its people in turn; `elves` are the emulated ones' firmware."""
 
     kinds: tuple[str, ...] = ("simulated",)
     elves: tuple[Path, ...] = ()

@@ -202,14 +202,21 @@ static void run_until(uint64_t cycle)
     answer();
 }
 
-/* A piece of the image, where a loader puts it. */
-static void load(uint32_t address, const uint8_t *bytes, uint16_t n)
+/* Where these bytes are in RAM. */
+static uint32_t ram_offset(uint32_t address, uint32_t n)
 {
     const uint32_t offset = address - FM_M0_RAM_ADDRESS;
     if (address < FM_M0_RAM_ADDRESS || offset > FM_M0_RAM_BYTES || n > FM_M0_RAM_BYTES - offset) {
         fm_refuse("SysRAM is from %08x on and has %u bytes, %u bytes at %08x are not in it", FM_M0_RAM_ADDRESS,
                   FM_M0_RAM_BYTES, n, address);
     }
+    return offset;
+}
+
+/* A piece of the image, where a loader puts it. */
+static void load(uint32_t address, const uint8_t *bytes, uint16_t n)
+{
+    const uint32_t offset = ram_offset(address, n);
     memcpy(board.image + offset, bytes, n);
     if (board.n_image < offset + n) {
         board.n_image = offset + n;
@@ -235,6 +242,12 @@ static void obey(void)
         break;
     case 'L':
         load(order.argument, bytes, order.n_bytes);
+        break;
+    case 'P':
+        memcpy(board.m0.ram + ram_offset(order.argument, order.n_bytes), bytes, order.n_bytes);
+        break;
+    case 'Q':
+        fm_give(board.m0.ram + ram_offset(order.argument, order.detail), order.detail);
         break;
     case 'X':
         reset_from_outside(order.detail);

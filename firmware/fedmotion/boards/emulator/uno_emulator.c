@@ -275,6 +275,14 @@ static void load_flash(uint32_t address, const uint8_t *bytes, uint16_t n, bool 
     }
 }
 
+static uint8_t *ram(uint32_t address, uint32_t n)
+{
+    if (address < FIRST_RAM_ADDRESS || address + n > board.avr->ramend + 1u) {
+        fm_refuse("%u bytes at %x are not in RAM", n, address);
+    }
+    return board.avr->data + address;
+}
+
 static void obey(void)
 {
     struct {
@@ -293,6 +301,12 @@ static void obey(void)
         break;
     case 'L':
         load_flash(order.argument, bytes, order.n_bytes, order.detail != 0);
+        break;
+    case 'P':
+        memcpy(ram(order.argument, order.n_bytes), bytes, order.n_bytes);
+        break;
+    case 'Q':
+        fm_give(ram(order.argument, order.detail), order.detail);
         break;
     case 'X':
         reset(order.detail);
