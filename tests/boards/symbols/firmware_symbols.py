@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-LIBRARY = Path(__file__).parents[2] / "firmware" / "lib"
+LIBRARY = Path(__file__).parents[3] / "firmware" / "lib"
 TOOLS = {
     "uno": ("avr-", ("-mmcu=atmega328p",)),
     "da14580": ("arm-none-eabi-", ("-mcpu=cortex-m0", "-mthumb")),
