@@ -30,7 +30,7 @@ lint: .venv/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/clang-format --dry-run -Werror $(wildcard firmware/lib/*/*.[ch] firmware/ports/*/*.[ch] \
-		firmware/ports/*/*.cpp firmware/src/* tests/firmware/*.[ch] tests/firmware/native/*/*.c)
+		firmware/ports/*/*.cpp firmware/src/* tests/boards/probe_da14580/*.c tests/firmware/*.[ch] tests/firmware/native/*/*.c)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

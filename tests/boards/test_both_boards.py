@@ -30,8 +30,8 @@ def make(built: dict[str, Path]) -> Iterator[MakeBoard]:
     """Makes emulated boards with the firmware that was built, and closes them."""
     boards: list[EmulatedProcessor] = []
 
-    def make_one(name: str, sensor: VirtualMpu6050, **options: int) -> EmulatedProcessor:
-        boards.append(make_emulated(name, sensor, elf=built[name], **options))
+    def make_one(name: str, sensor: VirtualMpu6050, clock_ppm: int = 0) -> EmulatedProcessor:
+        boards.append(make_emulated(name, sensor, elf=built[name], clock_ppm=clock_ppm))
         return boards[-1]
 
     yield make_one
