@@ -21,6 +21,8 @@ from fedmotion.protocol.serial_framing import FrameDecoder, encode_frame
 START_US = 2_000_000
 """The board has found its sensor, taken the rate, and learnt the sensor's clock."""
 TURN_US = 1_000_000
+TELL_US = 1_800_000_000
+"""How often it is told how far a run is."""
 MAX_DRIFT_US = 20.0
 """The goal between the first minute's stamps and the last's, beside the sensor's own time."""
 
@@ -33,10 +35,19 @@ def run(
     decoder.feed(board.advance(START_US // 2))
     board.receive(b"\0" + encode_frame(Command(Command.SET_PERIOD_US, PERIOD_US), 0))
     decoder.feed(board.advance(START_US))
-    began_s, end_us = time.perf_counter(), board.now_us + round(seconds * 1e6)
+    began_s, start_us = time.perf_counter(), board.now_us
+    end_us, tell_us = start_us + round(seconds * 1e6), start_us + TELL_US
     while board.now_us < end_us:
         for frame in decoder.feed(board.advance(min(board.now_us + TURN_US, end_us))):
             ledger.see(sensor, frame.sequence, frame.t_us, frame.body)
+        if board.now_us >= tell_us:
+            tell_us += TELL_US
+            told = f"  {(board.now_us - start_us) / 3.6e9:.1f} hours, {time.perf_counter() - began_s:.0f} s"
+            print(
+                f"{told}: {ledger.n_received} received, {ledger.n_lost} lost, {ledger.n_repeated} twice, "
+                f"{ledger.n_time_wraps} and {ledger.n_sequence_wraps} wraps",
+                flush=True,
+            )
     real_s = time.perf_counter() - began_s
     return ledger, decoder.counters.n_bad, real_s
 

@@ -21,7 +21,9 @@ enum {
 };
 
 /* B1.5.6: returns to a handler or to the program, both on the main stack. */
-static const uint32_t RETURNS = 0xFFFFFFF0, UNTIL = 0xFFFFFFF8, TO_HANDLER = 0xFFFFFFF1, TO_PROGRAM = 0xFFFFFFF9;
+static const uint32_t RETURNS = 0xFFFFFFF0, TO_HANDLER = 0xFFFFFFF1, TO_PROGRAM = 0xFFFFFFF9;
+/* Memory that answers there, so that libunicorn does not translate each return anew and keep it for ever. */
+static const uint32_t RETURNS_PAGE = 0xFFFFF000, PAGE_BYTES = 0x1000;
 static const uint32_t THUMB = 1u << 24, WAS_ALIGNED = 1u << 9;
 
 static uint32_t get(const fm_m0_t *m0, int reg)
@@ -146,7 +148,7 @@ static void on_block(uc_engine *uc, uint64_t address, uint32_t n_bytes, void *co
         m0->cycle += (uint64_t)FM_M0_TAKEN_CYCLES << m0->clock_shift;
     }
     m0->fall_through = 0;
-    if (m0->cycle >= m0->stop_cycle) {
+    if (m0->cycle >= m0->stop_cycle || address >= RETURNS) {
         m0->has_stopped_for_time = true;
         uc_emu_stop(uc);
         return;
@@ -174,6 +176,7 @@ bool fm_m0_init(fm_m0_t *m0)
            uc_ctl_set_cpu_model(m0->uc, UC_CPU_ARM_CORTEX_M0) == UC_ERR_OK &&
            uc_mem_map_ptr(m0->uc, FM_M0_RAM_ADDRESS, FM_M0_RAM_PAGES_BYTES, UC_PROT_ALL, m0->ram) == UC_ERR_OK &&
            uc_mem_map_ptr(m0->uc, 0, FM_M0_RAM_PAGES_BYTES, UC_PROT_ALL, m0->ram) == UC_ERR_OK &&
+           uc_mem_map(m0->uc, RETURNS_PAGE, PAGE_BYTES, UC_PROT_ALL) == UC_ERR_OK &&
            uc_mmio_map(m0->uc, PRIVATE_ADDRESS, PRIVATE_BYTES, read_private, m0, write_private, m0) == UC_ERR_OK &&
            uc_hook_add(m0->uc, &block, UC_HOOK_BLOCK, (void *)on_block, m0, 1, 0) == UC_ERR_OK;
 }
@@ -263,7 +266,7 @@ static void fault(fm_m0_t *m0)
 static void execute(fm_m0_t *m0)
 {
     m0->has_stopped_for_time = false;
-    const uc_err error = uc_emu_start(m0->uc, m0->pc | 1, UNTIL, 0, 0);
+    const uc_err error = uc_emu_start(m0->uc, m0->pc | 1, RETURNS_PAGE, 0, 0);
     m0->pc = get(m0, UC_ARM_REG_PC) & ~1u;
     if (m0->pc >= RETURNS) {
         leave(m0);
