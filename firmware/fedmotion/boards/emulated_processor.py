@@ -184,7 +184,7 @@ class EmulatedProcessor:
     def set_clock(self, ppm: int) -> None:
         """Let the board's clock be fast by so many millionths from now on.
 
-        Sensor and host keep their time. What the sensor has converted since it was last read is lost.
+        Sensor and host keep their time.
 
         Raises
         ------

@@ -208,8 +208,11 @@ void fm_mpu_power_on(fm_mpu_t *mpu, uint64_t now)
 
 void fm_mpu_set_clock_error(fm_mpu_t *mpu, int32_t ppm, uint64_t now)
 {
+    const uint64_t old_ppm = (uint64_t)(MILLION + mpu->clock_error_ppm);
+    const uint64_t new_ppm = (uint64_t)(MILLION + ppm);
+    /* As if it had always been so: the conversion that is under way goes on. */
+    mpu->epoch = now - (now - mpu->epoch) * old_ppm / new_ppm;
     mpu->clock_error_ppm = ppm;
-    restart_sampling(mpu, now);
 }
 
 void fm_mpu_litter_fifo(fm_mpu_t *mpu, uint32_t n)

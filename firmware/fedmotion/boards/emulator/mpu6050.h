@@ -57,7 +57,7 @@ bool fm_mpu_address(fm_mpu_t *mpu, uint8_t address_byte, uint64_t now);
 bool fm_mpu_write(fm_mpu_t *mpu, uint8_t byte, uint64_t now);
 uint8_t fm_mpu_read(fm_mpu_t *mpu, uint64_t now);
 
-/* Let the sensor's clock be off from now on; what it has converted since it was last read is lost. */
+/* Let the sensor's clock be off from now on. */
 void fm_mpu_set_clock_error(fm_mpu_t *mpu, int32_t ppm, uint64_t now);
 
 /* Put so many bytes that are of no sample into the FIFO. Like all faults it feels nothing: nobody would answer. */

@@ -50,6 +50,7 @@ enum {
     FAULT_WHO_AM_I = 6,
     FAULT_SENSOR_CLOCK = 7,
     FAULT_LITTER_FIFO = 8,
+    FAULT_HANG = 9,
 };
 
 typedef struct {
@@ -60,6 +61,9 @@ static struct {
     avr_t *avr;
     avr_io_t io; /* to hear of resets */
     bool was_reset;
+    bool is_hung; /* its next instruction was made a jump to itself */
+    avr_flashaddr_t hung_pc;
+    uint8_t hung_bytes[2];
     fm_twi_bus_t bus;
     fm_mpu_t mpu;
     fm_uart_t uart;
@@ -151,10 +155,26 @@ static void on_reset(avr_io_t *io)
     board.was_reset = true;
 }
 
+/* An instruction that jumps to itself: interrupts come and go, and the program goes nowhere. */
+static void hang(void)
+{
+    static const uint8_t jump_to_itself[2] = {0xFF, 0xCF};
+    if (!board.is_hung) {
+        board.is_hung = true;
+        board.hung_pc = board.avr->pc;
+        memcpy(board.hung_bytes, board.avr->flash + board.hung_pc, sizeof board.hung_bytes);
+        memcpy(board.avr->flash + board.hung_pc, jump_to_itself, sizeof jump_to_itself);
+    }
+}
+
 /* After any reset of the MCU: simavr has forgotten all timers, ours as well. */
 static void follow_reset(bool is_line_cut)
 {
     board.was_reset = false;
+    if (board.is_hung) {
+        board.is_hung = false;
+        memcpy(board.avr->flash + board.hung_pc, board.hung_bytes, sizeof board.hung_bytes);
+    }
     board.avr->run_cycle_limit = RUN_CYCLES;
     /* As it comes, a low INT0 in its reset mode takes a timer at each pulse and gives none back. */
     avr_extint_set_strict_lvl_trig(board.avr, EXTINT_IRQ_OUT_INT0, 0);
@@ -210,6 +230,9 @@ static void set_fault(uint8_t fault, uint32_t argument)
         break;
     case FAULT_LITTER_FIFO:
         fm_mpu_litter_fifo(&board.mpu, argument);
+        break;
+    case FAULT_HANG:
+        hang();
         break;
     default:
         fprintf(stderr, "no fault has the number %d\n", fault);
