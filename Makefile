@@ -5,8 +5,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEBIAN_PACKAGES := mosquitto openssl gcc libc6-dev pkg-config \
-	gcc-avr binutils-avr avr-libc arduino-core-avr libsimavr-dev libelf-dev
-BOARDS := uno nano mega2560 leonardo
+	gcc-avr binutils-avr avr-libc arduino-core-avr libsimavr-dev libelf-dev gcc-arm-none-eabi openocd
+BOARDS := uno nano mega2560 leonardo da14580
 ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -30,8 +30,8 @@ lint: .venv/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/clang-format --dry-run -Werror $(wildcard firmware/lib/*/*.[ch] firmware/ports/*/*.[ch] \
-		firmware/ports/*/*.cpp firmware/src/*.cpp firmware/arduino_library/*.h firmware/arduino_library/*.cpp \
-		tests/firmware/*.[ch] tests/firmware/native/*/*.c)
+		firmware/ports/*/*.cpp firmware/src/* firmware/arduino_library/*.h firmware/arduino_library/*.cpp \
+		tests/boards/probe_da14580/*.c tests/firmware/*.[ch] tests/firmware/native/*/*.c)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -75,7 +75,7 @@ packages:
 	@touch $@
 
 .venv/.installed-dev: .venv/bin/python pyproject.toml
-	$(BIN)/pip install --quiet --editable '.[demo,web]' --group dev
+	$(BIN)/pip install --quiet --editable '.[demo,web,emulator]' --group dev
 	@touch $@ .venv/.installed-demo
 
 clean:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fedmotion.boards.emulated_board import find_elf
-from fedmotion.boards.emulator_build import EmulatorError, emulator_path
+from fedmotion.boards.emulator_build import DA14580, EmulatorError, emulator_path
 
 PROBE = Path(__file__).parent / "probe" / "probe.c"
 
@@ -49,3 +49,20 @@ def firmware_elf(emulator: Path) -> Path:
     except EmulatorError as error:
         missing(str(error))
         raise
+
+
+@pytest.fixture(scope="session")
+def da14580_elf() -> Path:
+    """The real firmware for the DA14580, and an emulator for it."""
+    try:
+        emulator_path(DA14580)
+        return find_elf(board="da14580")
+    except EmulatorError as error:
+        missing(str(error))
+        raise
+
+
+@pytest.fixture(scope="session")
+def built(firmware_elf: Path, da14580_elf: Path) -> dict[str, Path]:
+    """Both boards' firmware."""
+    return {"uno": firmware_elf, "da14580": da14580_elf}

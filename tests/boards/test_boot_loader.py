@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fedmotion.boards.emulated_board import find_elf, open_uno_port
+from fedmotion.boards.emulated_board import find_elf, open_emulated_port
 from fedmotion.boards.emulated_uno import EmulatedUno
 from fedmotion.boards.node_server import NodeServer
 from fedmotion.boards.simulated_board import make_script
@@ -100,7 +100,7 @@ def board_with(boot_loader: Path, firmware: Path | None = None) -> Iterator[Serv
     with EmulatedUno(firmware, VirtualMpu6050(script.motion, seed=1), boot_loader=boot_loader) as uno:
         uno.advance(1_000)
         # In real time: a boot loader gives up after a second of the board's.
-        server = NodeServer(uno, open_uno_port("pty", uno), speed=1.0, starts_at_once=True)
+        server = NodeServer(uno, open_emulated_port("pty", uno), speed=1.0, starts_at_once=True)
         thread = threading.Thread(target=server.serve, args=(stop,))
         thread.start()
         try:

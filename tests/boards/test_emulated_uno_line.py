@@ -12,7 +12,7 @@ import pytest
 import serial
 from click.testing import CliRunner
 
-from fedmotion.boards.emulated_board import find_elf, open_uno_port, run_uno
+from fedmotion.boards.emulated_board import find_elf, open_emulated_port, run_uno
 from fedmotion.boards.emulated_uno import BoardFault, EmulatedUno
 from fedmotion.boards.emulator_build import EmulatorError
 from fedmotion.boards.node_server import NodeServer
@@ -36,7 +36,7 @@ def sensor(seed: int = 1) -> VirtualMpu6050:
 def serving(elf: Path, port: str, speed: float = 0.0) -> Iterator[tuple[NodeServer, EmulatedUno]]:
     stop = threading.Event()
     with EmulatedUno(elf, sensor(), is_traced=True) as uno:
-        server = NodeServer(uno, open_uno_port(port, uno), speed=speed)
+        server = NodeServer(uno, open_emulated_port(port, uno), speed=speed)
         thread = threading.Thread(target=server.serve, args=(stop,))
         thread.start()
         try:
@@ -306,4 +306,7 @@ def test_what_a_firmware_decides_is_no_option_of_its_board() -> None:
     assert "--rate-hz is the firmware's own on an uno" in result.output
     result = CliRunner().invoke(fedmotion, ["sim-board", "--elf", __file__])
     assert result.exit_code == 2
-    assert "--elf, --eeprom and --boot-loader go with --board uno" in result.output
+    assert "--elf goes with --board uno or da14580" in result.output
+    result = CliRunner().invoke(fedmotion, ["sim-board", "--board", "da14580", "--eeprom", "kept.bin"])
+    assert result.exit_code == 2
+    assert "--eeprom and --boot-loader go with --board uno" in result.output

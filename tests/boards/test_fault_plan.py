@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fedmotion.boards.emulated_board import run_uno
-from fedmotion.boards.fault_plan import PlannedFault, fault_names, parse_faults, uno_fault_names
+from fedmotion.boards.emulated_board import run_da14580, run_uno
+from fedmotion.boards.fault_plan import PlannedFault, emulated_fault_names, fault_names, parse_faults
 from fedmotion.boards.simulated_board import run
 from fedmotion.protocol.serial_frames import Command, Fault, Hello, Samples, Status
 from fedmotion.protocol.serial_framing import DELIMITER, Frame, FrameDecoder, encode_frame
@@ -25,7 +25,7 @@ class Heard:
         self.frames: list[list[Frame]] = []
         self.n_bad = 0
         addresses: queue.Queue[str] = queue.Queue()
-        planned = parse_faults(faults, is_uno=board is run_uno)
+        planned = parse_faults(faults, is_emulated=board is not run)
         thread = threading.Thread(
             target=board,
             kwargs={
@@ -84,31 +84,31 @@ class Heard:
 
 def test_a_fault_has_a_name_a_time_and_perhaps_an_argument() -> None:
     texts = ["who_am_i:7F@2", "unplug_sensor@1.5", "hold_sda@1e1", "hold_sda:9@0", "damage_line:.5@3"]
-    assert parse_faults(texts, is_uno=True) == (
+    assert parse_faults(texts, is_emulated=True) == (
         PlannedFault("hold_sda", 0.0, 9),
         PlannedFault("unplug_sensor", 1.5, 0),
         PlannedFault("who_am_i", 2.0, 0x7F),
         PlannedFault("damage_line", 3.0, 0.5),
         PlannedFault("hold_sda", 10.0, 0xFFFFFFFF),
     )
-    assert parse_faults([], is_uno=False) == ()
+    assert parse_faults([], is_emulated=False) == ()
 
 
 def test_faults_at_the_same_time_stay_in_their_order() -> None:
-    plan = parse_faults(["reset@1", "plug_sensor@1", "brown_out@1"], is_uno=False)
+    plan = parse_faults(["reset@1", "plug_sensor@1", "brown_out@1"], is_emulated=False)
     assert [fault.name for fault in plan] == ["reset", "plug_sensor", "brown_out"]
 
 
 @pytest.mark.parametrize("text", ["reset", "reset@", "@5", "", "reset@-1", "reset@soon", "reset@nan"])
 def test_a_fault_without_a_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"a fault is NAME@SECONDS or|0 or more seconds of the board's time"):
-        parse_faults([text], is_uno=True)
+        parse_faults([text], is_emulated=True)
 
 
 @pytest.mark.parametrize("when", ["inf", "1e99", "1_0", " 1", "\N{ARABIC-INDIC DIGIT ONE}"])
 def test_a_time_is_an_ordinary_number(when: str) -> None:
     with pytest.raises(ValueError, match=r"reset: a fault's time is 0 or more seconds"):
-        parse_faults([f"reset@{when}"], is_uno=False)
+        parse_faults([f"reset@{when}"], is_emulated=False)
 
 
 @pytest.mark.parametrize(
@@ -128,28 +128,28 @@ def test_a_time_is_an_ordinary_number(when: str) -> None:
 )
 def test_an_impossible_fault_is_refused_with_what_is_allowed(text: str, sentence: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the sentence is asserted as it stands
-        parse_faults([text], is_uno=True)
+        parse_faults([text], is_emulated=True)
     assert sentence in str(caught.value)
 
 
-@pytest.mark.parametrize("name", uno_fault_names())
+@pytest.mark.parametrize("name", emulated_fault_names())
 def test_a_simulated_board_has_no_pins(name: str) -> None:
-    with pytest.raises(ValueError, match=f"got '{name}': that takes --board uno"):
-        parse_faults([f"{name}:1@0"], is_uno=False)
+    with pytest.raises(ValueError, match=f"got '{name}': that takes --board uno or da14580"):
+        parse_faults([f"{name}:1@0"], is_emulated=False)
 
 
 def test_the_faults_stand_in_the_emulators_document() -> None:
     document = (Path(__file__).parents[2] / "docs" / "emulator.md").read_text("utf-8")
-    for name in (*fault_names(), *uno_fault_names()):
+    for name in (*fault_names(), *emulated_fault_names()):
         assert f"`{name}" in document
 
 
-@pytest.mark.parametrize("board", [run, run_uno])
+@pytest.mark.parametrize("board", [run, run_uno, run_da14580])
 def test_a_sensor_is_away_from_one_time_to_another(
     board: Callable[..., object], request: pytest.FixtureRequest
 ) -> None:
-    if board is run_uno:
-        request.getfixturevalue("firmware_elf")
+    if board is not run:
+        request.getfixturevalue("firmware_elf" if board is run_uno else "da14580_elf")
     heard = Heard(board, "plug_sensor@1.5", "unplug_sensor@1")
     assert heard.told == [
         "1.000 s: unplug_sensor, the sensor is off its bus",
@@ -158,29 +158,30 @@ def test_a_sensor_is_away_from_one_time_to_another(
     ((start_s, stop_s),) = heard.gaps_s()
     assert 0.98 <= start_s <= 1.0
     # The firmware looks for it every 0.1 s and then sets it anew.
-    assert 1.5 <= stop_s <= (1.9 if board is run_uno else 1.51)
+    assert 1.5 <= stop_s <= (1.51 if board is run else 1.9)
     assert heard.last_status().faults == Fault.SENSOR_ABSENT
     assert heard.n_bad == 0
 
 
-@pytest.mark.parametrize("board", [run, run_uno])
+@pytest.mark.parametrize("board", [run, run_uno, run_da14580])
 def test_a_brown_out_and_a_button_are_told_apart(
     board: Callable[..., object], request: pytest.FixtureRequest
 ) -> None:
-    if board is run_uno:
-        request.getfixturevalue("firmware_elf")
+    if board is not run:
+        request.getfixturevalue("firmware_elf" if board is run_uno else "da14580_elf")
     heard = Heard(board, "brown_out@1", "reset@1.5")
     causes = [hello.reset_cause for hello in heard.hellos()]
-    assert list(dict.fromkeys(causes))[-2:] == [3, 1]
+    # A DA14580 cannot tell its two resets from outside apart.
+    assert list(dict.fromkeys(causes))[-2:] == ([0, 1] if board is run_da14580 else [3, 1])
     assert heard.gaps_s() == []
 
 
-@pytest.mark.parametrize("board", [run, run_uno])
+@pytest.mark.parametrize("board", [run, run_uno, run_da14580])
 def test_a_pulled_cable_ends_the_line_and_a_plugged_one_is_a_power_on(
     board: Callable[..., object], request: pytest.FixtureRequest
 ) -> None:
-    if board is run_uno:
-        request.getfixturevalue("firmware_elf")
+    if board is not run:
+        request.getfixturevalue("firmware_elf" if board is run_uno else "da14580_elf")
     heard = Heard(board, "pull_cable@1", "pull_cable@1.1", "plug_cable@1.2", "plug_cable@1.3")
     assert len(heard.told) == 4
     before, *_, after = [frames for frames in heard.frames if frames]
@@ -199,8 +200,11 @@ def test_a_damaged_line_costs_frames_until_it_is_mended() -> None:
     assert heard.last_status().faults == 0
 
 
-def test_an_unos_bus_that_is_held_is_named_and_released(firmware_elf: Path) -> None:
-    heard = Heard(run_uno, "hold_scl@1", "release_scl@1.5", elf=firmware_elf)
+@pytest.mark.parametrize("board", [run_uno, run_da14580])
+def test_a_bus_that_is_held_is_named_and_released(
+    board: Callable[..., object], built: dict[str, Path]
+) -> None:
+    heard = Heard(board, "hold_scl@1", "release_scl@1.5", elf=built[board.__name__.removeprefix("run_")])
     ((start_s, stop_s),) = heard.gaps_s()
     assert 0.98 <= start_s <= 1.0
     assert 1.5 <= stop_s <= 2.0
@@ -211,3 +215,22 @@ def test_a_fault_at_0_is_there_before_the_first_instruction(firmware_elf: Path) 
     heard = Heard(run_uno, "who_am_i:12@0", elf=firmware_elf)
     assert heard.last_status().faults == Fault.SENSOR_WRONG
     assert heard.last_status().n_samples == 0
+
+
+@pytest.mark.parametrize("board", [run_uno, run_da14580])
+def test_a_processor_that_hangs_starts_again_by_its_watchdog(
+    board: Callable[..., object], built: dict[str, Path]
+) -> None:
+    heard = Heard(board, "hang@1", elf=built[board.__name__.removeprefix("run_")])
+    assert heard.told == ["1.000 s: hang, the processor hangs, until its watchdog bites"]
+    assert [hello.reset_cause for hello in heard.hellos()][-1] == 2
+    assert heard.last_status().faults == 0
+
+
+@pytest.mark.parametrize("board", [run_uno, run_da14580])
+def test_a_clock_that_goes_off_costs_no_reading(board: Callable[..., object], built: dict[str, Path]) -> None:
+    heard = Heard(board, "clock_off:2@1", elf=built[board.__name__.removeprefix("run_")])
+    assert heard.told == ["1.000 s: clock_off, the board's clock is off"]
+    assert heard.gaps_s() == []
+    assert heard.last_status().faults == 0
+    assert heard.n_bad == 0

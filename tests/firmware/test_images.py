@@ -15,7 +15,8 @@ CHECKOUT = Path(__file__).parents[2]
 IMAGES = CHECKOUT / "firmware" / "fedmotion" / "boards" / "images"
 BUILD = CHECKOUT / ".pio" / "build"
 SCRIPT = CHECKOUT / "firmware" / "platforms" / "keep_images.py"
-NAMES = ("LICENCES.txt", "images.toml", "nano.hex", "uno.hex")
+IMAGE_NAMES = ("da14580.bin", "nano.hex", "uno.hex")
+NAMES = tuple(sorted(("LICENCES.txt", "images.toml", *IMAGE_NAMES)))
 
 
 def missing(text: str) -> None:
@@ -27,7 +28,7 @@ def missing(text: str) -> None:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `make images` would keep of the last `make firmware`."""
-    if not all((BUILD / name / "firmware.hex").is_file() for name in ("uno", "nano")):
+    if not all((BUILD / name / "firmware.elf").is_file() for name in ("uno", "nano", "da14580")):
         missing(f"there is no firmware in {BUILD}: run `make firmware`")
     folder = tmp_path_factory.mktemp("images")
     done = subprocess.run(
@@ -42,7 +43,7 @@ def test_the_folder_holds_the_images_and_their_card() -> None:
     assert tuple(sorted(path.name for path in IMAGES.iterdir())) == NAMES
 
 
-@pytest.mark.parametrize("name", ["uno.hex", "nano.hex"])
+@pytest.mark.parametrize("name", IMAGE_NAMES)
 def test_the_card_has_the_sum_of_each_image(name: str) -> None:
     card = tomllib.loads((IMAGES / "images.toml").read_text())
     assert card[name]["sha256"] == hashlib.sha256((IMAGES / name).read_bytes()).hexdigest()
@@ -55,6 +56,7 @@ def test_the_images_say_which_board_they_are_for() -> None:
     assert uno.first_address == nano.first_address == 0
     assert b"uno\0" in uno.data
     assert b"nano\0" in nano.data
+    assert b"da14580\0" in (IMAGES / "da14580.bin").read_bytes()
 
 
 @pytest.mark.parametrize("name", NAMES)

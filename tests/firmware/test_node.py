@@ -316,3 +316,14 @@ def test_the_node_keeps_to_the_wire_where_a_thousand_commands_come_at_once(board
         range(frames[0].sequence, frames[0].sequence + len(frames))
     )
     assert_healthy(board.status())
+
+
+def test_a_node_says_how_long_its_processor_may_sleep(board: Any, c: Any, ffi: Any) -> None:
+    node = ffi.addressof(board.raw.node)
+    assert c.fm_node_rest_us(node) == 2**31 - 1  # the sensor is looked for by pauses, nothing has an instant
+    board.run(START_UP_US)
+    for us in (1_000, 3_000, 5_500, 9_000):
+        board.run(us)
+        until_us = (board.raw.node.sampler.due_us - board.raw.now_us) % 2**32
+        # From 60 us before the instant on it waits for it, and does nothing else.
+        assert c.fm_node_rest_us(node) == pytest.approx(until_us - 60, abs=4)

@@ -16,8 +16,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from fedmotion.aggregator.federation_records import RoundRecord
-from fedmotion.boards.emulated_board import find_elf
-from fedmotion.boards.emulator_build import EmulatorError, emulator_path
+from fedmotion.boards.emulated_board import EMULATED_BOARDS, find_elf
+from fedmotion.boards.emulator_build import DA14580, UNO, EmulatorError, emulator_path
 from fedmotion.broker.embedded import BrokerError, BrokerKind
 from fedmotion.cli.options import CommaSeparated
 from fedmotion.simulation.cast import Cast, recorded_cast, simulated_cast
@@ -34,6 +34,7 @@ Examples:
   fedmotion demo
   fedmotion demo --seed 3 --json result.json --picture result.png
   fedmotion demo --boards uno                 the real firmware, on emulated Arduino Unos
+  fedmotion demo --boards uno,da14580         two kinds of processor in one federation
   fedmotion demo --recordings utd_mhad_inertial.npz --labels swipe_left,swipe_right --unseen 5
 """,
 )
@@ -55,10 +56,11 @@ Examples:
 )
 @click.option(
     "--boards",
-    type=click.Choice(["simulated", "uno"]),
+    type=CommaSeparated(),
     default="simulated",
     show_default=True,
-    help="What the boards are; uno runs the real firmware in emulated Arduinos.",
+    metavar="KIND,...",
+    help="What the boards are, in turn: simulated, or uno and da14580, which run real firmware in emulators.",
 )
 @click.option("--broker", type=click.Choice(["mosquitto", "nats"]), help="Insist on one kind of broker.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
@@ -77,7 +79,7 @@ def command(
     unseen: str | None,
     rounds: int,
     speed: float,
-    boards: str,
+    boards: tuple[str, ...],
     broker: BrokerKind | None,
     json_path: Path | None,
     picture: Path,
@@ -93,7 +95,7 @@ def command(
     except ImportError:
         raise click.ClickException("the picture needs matplotlib: pip install 'fedmotion[demo]'") from None
     cast = _cast(seed, recordings, labels, unseen)
-    kind = _boards(boards)
+    own_boards = _boards(boards)
     # Now, and not after half a minute.
     pictures.check_ending(picture)
     for path in (picture, json_path):
@@ -108,7 +110,7 @@ def command(
     console = Console(highlight=False)
     new_folder = nullcontext(str(keep)) if keep else tempfile.TemporaryDirectory(prefix="fedmotion-demo-")
     with new_folder as folder, _Screen(console, cast, rounds) as screen:
-        demo = Demo(cast, Path(folder), seed, rounds, speed, broker, screen.watch, kind)
+        demo = Demo(cast, Path(folder), seed, rounds, speed, broker, screen.watch, own_boards)
         try:
             result = demo.run()
         except (ProgramError, BrokerError) as error:
@@ -120,13 +122,18 @@ def command(
     console.print(f"picture: {picture}" + (f"    figures: {json_path}" if json_path else ""))
 
 
-def _boards(kind: str) -> Boards:
-    """Return what the boards are, with firmware and emulator found before anything starts."""
-    if kind == "simulated":
+def _boards(kinds: tuple[str, ...]) -> Boards:
+    """Return what the boards are, with firmware and emulators found before anything starts."""
+    if kinds == ("simulated",):
         return Boards()
+    if not kinds or len(set(kinds)) < len(kinds) or not set(kinds) <= set(EMULATED_BOARDS):
+        raise click.UsageError(
+            f"--boards is simulated, or of {', '.join(EMULATED_BOARDS)} each once, got {','.join(kinds)!r}"
+        )
     try:
-        emulator_path()  # compiled once here, and not by four programs at a time
-        return Boards(kind, find_elf())
+        for kind in kinds:  # compiled once here, and not by four programs at a time
+            emulator_path(UNO if kind == "uno" else DA14580)
+        return Boards(kinds, tuple(find_elf(board=kind) for kind in kinds))
     except EmulatorError as error:
         raise click.ClickException(str(error)) from None
 
@@ -226,7 +233,8 @@ def _show(console: Console, result: DemoResult) -> None:
         table.add_row(name, str(windows), f"{accuracy:.2f}", of_other)
     console.print(table)
     score, board = result.recognised, result.board
-    firmware = f" with firmware {board.firmware_sha256[:12]}" if board.firmware_sha256 else ""
+    hashes = [each[:12] for each in (board.firmware_sha256 or "").split(",") if each]
+    firmware = f" with firmware {' and '.join(hashes)}" if hashes else ""
     console.print(
         f"recognised live: {score.n_correct} of {score.n_performed} gestures "
         f"({score.n_confused} confused, {score.n_missed} missed), {score.n_false_alarms} false alarms"

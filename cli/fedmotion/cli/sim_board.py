@@ -2,15 +2,16 @@
 
 import signal
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict
 
 import click
 
 from fedmotion.boards.board_service import Service
-from fedmotion.boards.emulated_board import run_uno
+from fedmotion.boards.emulated_board import EMULATED_BOARDS, run_da14580, run_uno
 from fedmotion.boards.emulator_build import EmulatorError
-from fedmotion.boards.fault_plan import fault_names, parse_faults, uno_fault_names
+from fedmotion.boards.fault_plan import emulated_fault_names, fault_names, parse_faults
 from fedmotion.boards.simulated_board import BOARDS, run
 from fedmotion.cli.options import CommaSeparated
 
@@ -34,6 +35,7 @@ Examples:
   fedmotion sim-board --counts swipe_left=3,other=5      what is performed
   fedmotion sim-board --recordings utd.npz --labels swipe_left,swipe_right --person 3
   fedmotion sim-board --board uno --port pty             the real firmware in an emulated Arduino Uno
+  fedmotion sim-board --board da14580 --port pty         the same in an emulated DA14580, a Cortex-M0
   fedmotion sim-board --fault unplug_sensor@5 --fault plug_sensor@8      how does the host bear it?
   fedmotion sim-board --turned x                         worn upside down; z:-90 is a quarter turn
   fedmotion sim-board --turned x --poses                 what `fedmotion mount` asks for
@@ -43,15 +45,15 @@ Then, with the address that it prints:
 )
 @click.option(
     "--board",
-    type=click.Choice((*BOARDS, "uno")),
+    type=click.Choice((*BOARDS, *EMULATED_BOARDS)),
     default="simulated",
     show_default=True,
-    help="Which board; uno runs the real firmware.",
+    help="Which board; uno and da14580 run the real firmware.",
 )
 @click.option(
     "--elf",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="With --board uno: the firmware; else the one that was built or came with this package.",
+    help="With --board uno or da14580: the firmware; else what was built or came with this package.",
 )
 @click.option(
     "--eeprom",
@@ -81,11 +83,11 @@ Then, with the address that it prints:
     "--labels", type=CommaSeparated(), default=(), help="Gestures to perform; with --recordings: to play."
 )
 @click.option("--counts", type=CommaSeparated(), help="How many of each activity, as LABEL=N,...")
+@click.option("--rate-hz", type=float, help="Samples a second; 100 if not given. Real firmware has its own.")
+@click.option("--accel-full-scale-g", type=int, help="2, 4, 8 (if not given) or 16; not real firmware's.")
 @click.option(
-    "--rate-hz", type=float, help="Samples a second; 100 if not given. An uno's firmware has its own."
+    "--gyro-full-scale-dps", type=int, help="250, 500, 1000 (if not given) or 2000; not real firmware's."
 )
-@click.option("--accel-full-scale-g", type=int, help="2, 4, 8 (if not given) or 16; not an uno's.")
-@click.option("--gyro-full-scale-dps", type=int, help="250, 500, 1000 (if not given) or 2000; not an uno's.")
 @click.option(
     "--speed", default=1.0, show_default=True, help="Times real time; 0: as fast as the reader reads."
 )
@@ -102,7 +104,7 @@ Then, with the address that it prints:
     is_flag=True,
     help="Hold the two poses that `fedmotion mount` asks for, the first for 15 s, in place of gestures.",
 )
-@click.option("--board-id", type=int, help="The id that the board says it has; 0: none. Not an uno's.")
+@click.option("--board-id", type=int, help="The id that the board says it has; 0: none. Not real firmware's.")
 @click.option("--marks", type=click.Path(path_type=Path), help="Write what is performed when, as JSON.")
 @click.option(
     "--fault",
@@ -110,7 +112,7 @@ Then, with the address that it prints:
     multiple=True,
     metavar="NAME[:ARGUMENT]@SECONDS",
     help="What goes wrong when, in the board's time; again for more. Any board: "
-    f"{', '.join(fault_names())}. An uno also: {', '.join(uno_fault_names())}.",
+    f"{', '.join(fault_names())}. An uno or da14580 also: {', '.join(emulated_fault_names())}.",
 )
 @click.option("--starts-at-once", is_flag=True, help="Perform now and not when the port is first opened.")
 @click.option("--exit-at-end", is_flag=True, help="End with the performance; else rest for ever.")
@@ -163,7 +165,7 @@ def command(
         "marks_path": marks,
         "starts_at_once": starts_at_once,
         "exit_at_end": exit_at_end,
-        "faults": parse_faults(faults, is_uno=board == "uno"),
+        "faults": parse_faults(faults, is_emulated=board in EMULATED_BOARDS),
         "tell": lambda text: click.echo(text, err=True),
         "announce": announce,
         "stop": stop,
@@ -174,17 +176,16 @@ def command(
         "--gyro-full-scale-dps": gyro_full_scale_dps,
         "--board-id": board_id,
     }
-    if board == "uno":
-        for name, value in settings.items():
-            if value is not None:
-                raise click.UsageError(f"{name} is the firmware's own on an uno, set by commands")
+    _check_options(board, elf, eeprom or boot_loader, settings)
+    if board in EMULATED_BOARDS:
         try:
-            run_uno(elf=elf, port=port, eeprom=eeprom, boot_loader=boot_loader, **performed, **service)
+            if board == "uno":
+                run_uno(elf=elf, port=port, eeprom=eeprom, boot_loader=boot_loader, **performed, **service)
+            else:
+                run_da14580(elf=elf, port=port, **performed, **service)
         except EmulatorError as error:
             raise click.ClickException(str(error)) from None
         return
-    if elf is not None or eeprom is not None or boot_loader is not None:
-        raise click.UsageError("--elf, --eeprom and --boot-loader go with --board uno")
     run(
         board=board,
         port=port,
@@ -195,6 +196,20 @@ def command(
         **performed,
         **service,
     )
+
+
+def _check_options(
+    board: str, elf: Path | None, uno_file: Path | None, settings: Mapping[str, float | None]
+) -> None:
+    """Refuse what this board does not have."""
+    if board in EMULATED_BOARDS:
+        for name, value in settings.items():
+            if value is not None:
+                raise click.UsageError(f"{name} is the firmware's own on an {board}, set by commands")
+    elif elf is not None:
+        raise click.UsageError("--elf goes with --board uno or da14580")
+    if board != "uno" and uno_file is not None:
+        raise click.UsageError("--eeprom and --boot-loader go with --board uno")
 
 
 def parse_counts(parts: tuple[str, ...]) -> dict[str, int]:

@@ -1,101 +1,37 @@
-"""An Arduino Uno without an Arduino: the firmware's real binary in the emulator, an MPU6050 on its I2C bus.
+"""An Arduino Uno without an Arduino: the firmware's real binary in simavr."""
 
-The emulator is a process of its own that speaks over two pipes; this end gives it time, the host's bytes
-and, whenever the firmware reads the sensor, what `VirtualMpu6050` feels at the sensor's own instant.
-"""
-
-import contextlib
-import logging
-import struct
-import subprocess
-import tempfile
-from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fedmotion.boards.emulator_build import EmulatorError, emulator_path
-from fedmotion.boards.self_test import registers
-from fedmotion.boards.simulated_node import RESET_FROM_OUTSIDE
+from fedmotion.boards.emulated_processor import (
+    BRIDGE_BYTES,
+    FOR_EVER,
+    RESET_BROWN_OUT,
+    BoardFault,
+    EmulatedProcessor,
+)
+from fedmotion.boards.emulator_build import UNO, emulator_path
 from fedmotion.boards.virtual_mpu6050 import VirtualMpu6050
 from fedmotion.protocol.intel_hex import FlashImage, read_intel_hex
+
+__all__ = ["BRIDGE_BYTES", "FOR_EVER", "RESET_BROWN_OUT", "BoardFault", "EmulatedUno"]
 
 FLASH_BYTES = 32 * 1024
 """Of an ATmega328P."""
 
-CYCLES_PER_US = 16
-RESET_BROWN_OUT = 3
-"""HELLO's reset cause, protocol/serial.md."""
 
-BRIDGE_BYTES = 256
-"""What the Uno's USB bridge holds of a host that does not read; like the bridge, it then loses bytes."""
-
-_TURN_CYCLES = 200_000 * CYCLES_PER_US
-_ORDER = struct.Struct("<cBHIQ")
-_MAX_ORDER_BYTES = 0xFFFF
-_REQUEST = struct.Struct("<BHBH")
-_STATE = struct.Struct("<BQIIII")
-_N_VALUES = 7
-
-_log = logging.getLogger(__name__)
-
-
-class BoardFault(IntEnum):
-    """What can be done to the board; an argument's meaning is beside each."""
-
-    UNPLUG_SENSOR = 0
-    PLUG_SENSOR = 1
-    NACK_ADDRESSES = 2
-    """How many addresses are not answered from now on."""
-    NACK_DATA = 3
-    """How many written bytes are not acknowledged from now on."""
-    HOLD_SDA = 4
-    """SDA is held low until so many clocks of SCL; FOR_EVER, or 0 for no longer."""
-    HOLD_SCL = 5
-    """1: SCL is held low, 0: no longer."""
-    WHO_AM_I = 6
-    """The register's value, of another sensor or of a clone."""
-    SENSOR_CLOCK = 7
-    """By how many millionths the sensor's clock is faster than it says; negative ones as 2**32 less."""
-    LITTER_FIFO = 8
-    """How many bytes that are of no sample come into the sensor's FIFO."""
-    TRIM = 10
-    """The four registers of the self-test's trim, the first the lowest byte."""
-
-
-FOR_EVER = 0xFFFFFFFF
-
-
-@dataclass(frozen=True, slots=True)
-class Burst:
-    """One reading of the sensor, in microseconds since the board's last start.
-
-    `start_us` is when the bus' START began, by the CPU's cycle counter; `sampled_us` the sensor's instant.
-    """
-
-    start_us: float
-    sampled_us: float
-
-
-class EmulatedUno:
+class EmulatedUno(EmulatedProcessor):
     """A board that runs `firmware`; it does what `NodeServer` asks of a node.
 
     Parameters
     ----------
     firmware
         An ELF or, where its name ends so, an Intel .hex file; None: an erased flash.
-    sensor
-        Carried along its motion from the board's first power on. The firmware sets its ranges.
+    sensor, clock_ppm, is_traced
+        See EmulatedProcessor.
     eeprom
         File that keeps the EEPROM; None: it lives as long as the board.
     boot_loader
         Intel HEX file of a boot loader, with which a reset then begins; what it writes stays over resets.
-    is_traced
-        Whether `bursts` and `felt` are kept.
 
     Raises
     ------
@@ -112,6 +48,7 @@ class EmulatedUno:
         *,
         eeprom: Path | None = None,
         boot_loader: Path | None = None,
+        clock_ppm: int = 0,
         is_traced: bool = False,
     ) -> None:
         is_hex = firmware is not None and firmware.suffix == ".hex"
@@ -122,182 +59,20 @@ class EmulatedUno:
                 f"{firmware} ends at {program.end_address:#x}, where the boot loader {boot_loader} has begun "
                 f"at {loader.first_address:#x}: give a smaller program"
             )
-        self.sensor = sensor
-        self.is_frozen = False
-        self.has_stopped = False
-        self.n_lost_bytes = 0
-        self.n_overruns = 0
-        self.baud = 0
-        self.bursts: list[Burst] = []
-        self.felt: list[tuple[int, NDArray[np.int16]]] = []
-        self._is_traced = is_traced
-        self._cycle = 0
-        self._boot_cycle = 0
-        self._off_us = 0
-        self._from_host = b""
         elf = "-" if firmware is None or is_hex else str(firmware)
-        command = [str(emulator_path()), elf, "-" if eeprom is None else str(eeprom)]
-        self._log_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
-        self._process = subprocess.Popen(  # noqa: S603 - the program that we compiled
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log_file,
-        )
-        try:
-            self._take(1)
-            if program is not None:
-                self._load(program)
-            if loader is not None:
-                self._load(loader, is_boot_loader=True)
-        except EmulatorError:
-            self.close()
-            raise
-        self.fault(BoardFault.TRIM, int.from_bytes(registers(sensor.trim_codes), "little"))
-        clock_error_ppm = round(sensor.imperfection.clock_error * 1e6)
-        if clock_error_ppm:
-            self.fault(BoardFault.SENSOR_CLOCK, clock_error_ppm % 2**32)
-
-    @property
-    def now_us(self) -> int:
-        """Time since the board's last start."""
-        return (self._cycle - self._boot_cycle) // CYCLES_PER_US
-
-    @property
-    def motion_us(self) -> int:
-        """Where in its sensor's motion the board is."""
-        return self._off_us + self._cycle // CYCLES_PER_US
-
-    @property
-    def next_due_us(self) -> int:
-        """When the board has something to do next: always."""
-        return self.now_us
-
-    def restart(self, off_us: int = 0, reset_cause: int = RESET_FROM_OUTSIDE) -> None:
-        """Reset the board, after `off_us` without power; the motion has gone on meanwhile.
-
-        A power on also resets the sensor; a reset from outside or a brown-out is the processor's alone.
-        """
-        self._order(b"X", reset_cause)
-        self._off_us += off_us
-        self._boot_cycle = self._cycle
-        self._from_host = b""
-        self.is_frozen = False
-        self.has_stopped = False
+        command = [str(emulator_path(UNO)), elf, "-" if eeprom is None else str(eeprom)]
+        super().__init__(command, sensor, clock_ppm=clock_ppm, is_traced=is_traced)
+        if program is not None:
+            self._load(program)
+        if loader is not None:
+            self._load(loader, is_boot_loader=True)
 
     def announce(self) -> None:
         """Reset the board, as the DTR line of a port that is opened does."""
         self.restart()
 
-    def receive(self, data: bytes) -> None:
-        """Take bytes from the host; the UART receives them at its pace."""
-        self._from_host += data
-
-    def fault(self, fault: BoardFault, argument: int = 0) -> None:
-        """Do this to the board."""
-        self._order(b"F", fault, argument=argument)
-
-    def advance(self, until_us: int, backlog_bytes: int = 0) -> bytes:
-        """Let time pass up to `until_us` since the last start, or a little more; return what was sent.
-
-        `backlog_bytes` is how much of what was returned earlier the line has not taken yet; what the
-        USB bridge cannot hold behind that is lost and counted.
-        """
-        out = b""
-        goal = self._boot_cycle + until_us * CYCLES_PER_US
-        while not self.is_frozen and (self._cycle < goal or self._from_host):
-            data, self._from_host = self._from_host[:_MAX_ORDER_BYTES], self._from_host[_MAX_ORDER_BYTES:]
-            until = max(min(goal, self._cycle + _TURN_CYCLES), self._cycle)
-            self._order(b"R", data=data, cycle=until)
-            out += self._answer()
-        if backlog_bytes == 0:
-            return out
-        room = max(0, BRIDGE_BYTES - backlog_bytes)
-        self.n_lost_bytes += max(0, len(out) - room)
-        return out[:room]
-
-    def close(self) -> None:
-        """End the emulator."""
-        with contextlib.suppress(BrokenPipeError):  # what it was not given any more
-            self._pipe(self._process.stdin).close()
-        self._pipe(self._process.stdout).close()
-        self._process.wait()
-        self._log_file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _load(self, image: FlashImage, *, is_boot_loader: bool = False) -> None:
         self._order(b"L", is_boot_loader, argument=image.first_address, data=image.data)
-
-    def _order(
-        self, kind: bytes, detail: int = 0, *, argument: int = 0, data: bytes = b"", cycle: int = 0
-    ) -> None:
-        self._give(_ORDER.pack(kind, detail, len(data), argument, cycle) + data)
-
-    def _answer(self) -> bytes:
-        """Return the bytes for the host from the emulator's answer, and feel for it until it comes."""
-        while (kind := self._take(1)) == b"S":
-            self._feel()
-        if kind != b"D":
-            raise EmulatorError(f"the emulator's answer is S or D, got {kind!r}")
-        stopped, self._cycle, self.baud, self.n_overruns, n_bytes, n_bursts = _STATE.unpack(
-            self._take(_STATE.size)
-        )
-        if stopped and not self.has_stopped:
-            _log.error("the firmware has stopped: it crashed, or sleeps with interrupts off")
-        self.has_stopped = bool(stopped)
-        data = self._take(n_bytes)
-        cycles = np.frombuffer(self._take(16 * n_bursts), dtype="<u8").reshape(-1, 2)
-        if self._is_traced:
-            times_us = (cycles.astype(np.int64) - self._boot_cycle) / CYCLES_PER_US
-            self.bursts += [Burst(*pair) for pair in times_us.tolist()]
-        return data
-
-    def _feel(self) -> None:
-        """Answer what the sensor reads at its instants."""
-        accel_g, gyro_dps, pushed, n = _REQUEST.unpack(self._take(_REQUEST.size))
-        cycles = np.frombuffer(self._take(8 * n), dtype="<u8").astype(np.int64)
-        t_us = cycles // CYCLES_PER_US + self._off_us
-        self.sensor.set_full_scales(accel_g, gyro_dps)
-        self.sensor.push(pushed)
-        counts, _ = self.sensor.read(t_us)
-        if self._is_traced:
-            self.felt += zip(t_us.tolist(), counts, strict=True)
-        values = np.empty((n, _N_VALUES), dtype="<i2")
-        values[:, :3] = counts[:, :3]
-        values[:, 3] = self.sensor.temperature_lsb
-        values[:, 4:] = counts[:, 3:]
-        self._give(values.tobytes())
-
-    def _give(self, data: bytes) -> None:
-        try:
-            pipe = self._pipe(self._process.stdin)
-            pipe.write(data)
-            pipe.flush()
-        except BrokenPipeError:
-            raise EmulatorError(self._last_words()) from None
-
-    def _take(self, n: int) -> bytes:
-        data = self._pipe(self._process.stdout).read(n)
-        if len(data) < n:
-            raise EmulatorError(self._last_words())
-        return data
-
-    @staticmethod
-    def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
-        assert pipe is not None  # noqa: S101 - both are pipes, as asked for
-        return pipe
-
-    def _last_words(self) -> str:
-        self._log_file.seek(0)
-        words = self._log_file.read().decode("utf-8", errors="replace").strip().splitlines()
-        return f"the emulator has ended: {' / '.join(words[-3:]) or 'it said nothing'}"
 
 
 def _read_hex(path: Path) -> FlashImage:

@@ -9,14 +9,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fedmotion.boards.emulated_uno import FOR_EVER, RESET_BROWN_OUT, BoardFault, EmulatedUno
+from fedmotion.boards.emulated_processor import FOR_EVER, RESET_BROWN_OUT, BoardFault, EmulatedProcessor
 from fedmotion.boards.line_damage import LineDamage
 from fedmotion.boards.node_server import NodeServer
 from fedmotion.boards.simulated_node import SimulatedNode
 from fedmotion.protocol.serial_frames import AXES
 
 SELF_TEST_FAILURE = -0.3
-Board = EmulatedUno | SimulatedNode
+Board = EmulatedProcessor | SimulatedNode
 _Deed = Callable[[NodeServer, Board, float], None]
 
 _log = logging.getLogger(__name__)
@@ -49,33 +49,33 @@ class _Argument:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What is done, and how it is told when it is done."""
+    """What is done, how it is told, and whether only a board that runs its firmware can have it."""
 
     deed: _Deed
     meaning: str
     argument: _Argument | None = None
-    needs_uno: bool = False
+    is_emulated: bool = False
 
 
-def _to_uno(fault: BoardFault, fixed: int | None = None) -> _Deed:
-    """Return the deed that does `fault` to an Uno with a fixed argument or the planned one."""
+def _to_emulated(fault: BoardFault, fixed: int | None = None) -> _Deed:
+    """Return the deed that does `fault` to an emulated board with a fixed argument or the planned one."""
 
     def deed(_server: NodeServer, board: Board, argument: float) -> None:
-        assert isinstance(board, EmulatedUno)  # noqa: S101 - `parse_faults` has seen to it
+        assert isinstance(board, EmulatedProcessor)  # noqa: S101 - `parse_faults` has seen to it
         board.fault(fault, int(argument) if fixed is None else fixed)
 
     return deed
 
 
 def _unplug_sensor(_server: NodeServer, board: Board, _argument: float) -> None:
-    if isinstance(board, EmulatedUno):
+    if isinstance(board, EmulatedProcessor):
         board.fault(BoardFault.UNPLUG_SENSOR)
     else:
         board.sensor.unplug(board.motion_us)
 
 
 def _plug_sensor(_server: NodeServer, board: Board, _argument: float) -> None:
-    if isinstance(board, EmulatedUno):
+    if isinstance(board, EmulatedProcessor):
         board.fault(BoardFault.PLUG_SENSOR)
     else:
         board.sensor.replug(board.motion_us)
@@ -83,6 +83,11 @@ def _plug_sensor(_server: NodeServer, board: Board, _argument: float) -> None:
 
 def _fail_self_test(_server: NodeServer, board: Board, axis: float) -> None:
     board.sensor.self_test_error[int(axis)] = SELF_TEST_FAILURE
+
+
+def _set_clock(_server: NodeServer, board: Board, percent: float) -> None:
+    assert isinstance(board, EmulatedProcessor)  # noqa: S101 - `parse_faults` has seen to it
+    board.set_clock(round(percent * 1e4))
 
 
 def _damage_line(server: NodeServer, _board: Board, probability: float) -> None:
@@ -116,46 +121,57 @@ _KINDS = {
     ),
     "mend_line": _Kind(_mend_line, "no longer"),
     "nack_addresses": _Kind(
-        _to_uno(BoardFault.NACK_ADDRESSES),
+        _to_emulated(BoardFault.NACK_ADDRESSES),
         "so many addresses are not answered",
         _Argument("how many, 1 to 65535", int, 1, 0xFFFF),
-        needs_uno=True,
+        is_emulated=True,
     ),
     "nack_data": _Kind(
-        _to_uno(BoardFault.NACK_DATA),
+        _to_emulated(BoardFault.NACK_DATA),
         "so many written bytes are not acknowledged",
         _Argument("how many, 1 to 65535", int, 1, 0xFFFF),
-        needs_uno=True,
+        is_emulated=True,
     ),
     "hold_sda": _Kind(
-        _to_uno(BoardFault.HOLD_SDA),
+        _to_emulated(BoardFault.HOLD_SDA),
         "SDA is held low until it is clocked free or released",
         _Argument("after how many clocks it ends, 1 to 65535", int, 1, 0xFFFF, default=FOR_EVER),
-        needs_uno=True,
+        is_emulated=True,
     ),
-    "release_sda": _Kind(_to_uno(BoardFault.HOLD_SDA, 0), "no longer", needs_uno=True),
-    "hold_scl": _Kind(_to_uno(BoardFault.HOLD_SCL, 1), "SCL is held low", needs_uno=True),
-    "release_scl": _Kind(_to_uno(BoardFault.HOLD_SCL, 0), "no longer", needs_uno=True),
+    "release_sda": _Kind(_to_emulated(BoardFault.HOLD_SDA, 0), "no longer", is_emulated=True),
+    "hold_scl": _Kind(_to_emulated(BoardFault.HOLD_SCL, 1), "SCL is held low", is_emulated=True),
+    "release_scl": _Kind(_to_emulated(BoardFault.HOLD_SCL, 0), "no longer", is_emulated=True),
     "who_am_i": _Kind(
-        _to_uno(BoardFault.WHO_AM_I),
+        _to_emulated(BoardFault.WHO_AM_I),
         "the sensor has this name",
         _Argument("a hexadecimal byte, 00 to FF", _hexadecimal, 0, 0xFF),
-        needs_uno=True,
+        is_emulated=True,
+    ),
+    "clock_off": _Kind(
+        _set_clock,
+        "the board's clock is off",
+        _Argument("by how many per cent it is fast, -5 to 5", float, -5, 5),
+        is_emulated=True,
+    ),
+    "hang": _Kind(
+        _to_emulated(BoardFault.HANG, 0),
+        "the processor hangs, until its watchdog bites",
+        is_emulated=True,
     ),
 }
 
 
 def fault_names() -> tuple[str, ...]:
     """Return the faults that every board can have."""
-    return tuple(name for name, kind in _KINDS.items() if not kind.needs_uno)
+    return tuple(name for name, kind in _KINDS.items() if not kind.is_emulated)
 
 
-def uno_fault_names() -> tuple[str, ...]:
-    """Return the faults that only an emulated Uno can have."""
-    return tuple(name for name, kind in _KINDS.items() if kind.needs_uno)
+def emulated_fault_names() -> tuple[str, ...]:
+    """Return the faults that only an emulated board can have, which runs its firmware."""
+    return tuple(name for name, kind in _KINDS.items() if kind.is_emulated)
 
 
-def parse_faults(texts: Sequence[str], *, is_uno: bool) -> tuple[PlannedFault, ...]:
+def parse_faults(texts: Sequence[str], *, is_emulated: bool) -> tuple[PlannedFault, ...]:
     """Return the faults that `texts` name, each NAME@SECONDS or NAME:ARGUMENT@SECONDS, in order of time.
 
     Raises
@@ -163,21 +179,24 @@ def parse_faults(texts: Sequence[str], *, is_uno: bool) -> tuple[PlannedFault, .
     ValueError
         If one is unknown, impossible, or not for this board.
     """
-    return tuple(sorted((_parse(text, is_uno) for text in texts), key=lambda fault: fault.at_s))
+    return tuple(
+        sorted((_parse(text, is_emulated=is_emulated) for text in texts), key=lambda fault: fault.at_s)
+    )
 
 
-def _parse(text: str, is_uno: bool) -> PlannedFault:
+def _parse(text: str, *, is_emulated: bool) -> PlannedFault:
     what, at, when = text.partition("@")
     name, colon, given = what.partition(":")
     if not at or not name:
         raise ValueError(f"a fault is NAME@SECONDS or NAME:ARGUMENT@SECONDS, got {text!r}")
     kind = _KINDS.get(name)
     if kind is None:
-        allowed = ", ".join((*fault_names(), *(uno_fault_names() if is_uno else ())))
+        allowed = ", ".join((*fault_names(), *(emulated_fault_names() if is_emulated else ())))
         raise ValueError(f"a fault of this board is one of {allowed}, got {name!r}")
-    if kind.needs_uno and not is_uno:
+    if kind.is_emulated and not is_emulated:
         raise ValueError(
-            f"a simulated board's faults are {', '.join(fault_names())}, got {name!r}: that takes --board uno"
+            f"a simulated board's faults are {', '.join(fault_names())}, got {name!r}: that takes "
+            "--board uno or da14580"
         )
     at_s = _number(float, when)
     if at_s is None or not 0 <= at_s <= 1e9:

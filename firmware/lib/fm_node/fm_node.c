@@ -377,3 +377,8 @@ void fm_node_poll(fm_node *node)
     node->n_since_work = 0;
     work(node);
 }
+
+int32_t fm_node_rest_us(const fm_node *node)
+{
+    return node->is_pacing ? slack_us(node) - WAIT_US : INT32_MAX;
+}

@@ -55,4 +55,10 @@ void fm_node_start(fm_node *node, const fm_port *port);
 /* Does what is due. To be called for ever, as often as can be. */
 void fm_node_poll(fm_node *node);
 
+/*
+ * Microseconds for which a target may sleep before it polls the node again; below 1: not at all. What comes
+ * over the line waits meanwhile, so a target wakes up at least as often as its line asks for.
+ */
+int32_t fm_node_rest_us(const fm_node *node);
+
 #endif

@@ -79,8 +79,27 @@ static bool store_write(void *context, uint8_t address, uint8_t byte)
     return true;
 }
 
+/*
+ * Half a second: a round of the loop takes some 3 ms at most. The 32U4's core uses the watchdog itself, to
+ * start its boot loader: there it is left alone.
+ */
+static void start_watchdog(void)
+{
+#if !defined(USBCON)
+    wdt_enable(WDTO_500MS);
+#endif
+}
+
+static void feed_watchdog(void)
+{
+#if !defined(USBCON)
+    wdt_reset();
+#endif
+}
+
 void fm_arduino_begin(fm_port *port)
 {
+    start_watchdog();
     fm_line_begin();
     fm_twi_begin();
     *port = (fm_port){
@@ -98,5 +117,6 @@ void fm_arduino_begin(fm_port *port)
 
 void fm_arduino_poll(void)
 {
+    feed_watchdog();
     fm_line_poll();
 }

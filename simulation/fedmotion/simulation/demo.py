@@ -30,7 +30,10 @@ from fedmotion.simulation.stage import Boards, Folder, Stage, Watch
 
 @dataclass(frozen=True, slots=True)
 class BoardFigures:
-    """What the boards were and what their lines lost; `firmware_sha256` is None where no firmware ran."""
+    """What the boards were and what their lines lost; `firmware_sha256` is None where no firmware ran.
+
+    Where boards of several kinds took part, both texts have one part for each, with commas between.
+    """
 
     kind: str
     firmware_sha256: str | None
@@ -138,18 +141,19 @@ class Demo:
             recognised=score(script.marks, decisions),
             decisions=tuple(decisions),
             script=script,
-            board=BoardFigures(boards.kind, firmware_sha256, **stage.line_counts),
+            board=BoardFigures(",".join(boards.kinds), firmware_sha256, **stage.line_counts),
             broker=broker,
         )
 
     def _own_boards(self) -> tuple[Boards, str | None]:
-        """Return the boards with a copy of their firmware, and its SHA-256: a build may replace the file."""
-        if self.boards.elf is None:
-            return self.boards, None
-        firmware = self.boards.elf.read_bytes()
-        copy = self.directory / "firmware.elf"
-        copy.write_bytes(firmware)
-        return replace(self.boards, elf=copy), hashlib.sha256(firmware).hexdigest()
+        """Return the boards with copies of their firmware, and its SHA-256: a build may replace the files."""
+        copies, hashes = [], []
+        for kind, elf in zip(self.boards.kinds, self.boards.elves, strict=False):
+            firmware = elf.read_bytes()
+            copies.append(self.directory / f"firmware-{kind}{elf.suffix}")
+            copies[-1].write_bytes(firmware)
+            hashes.append(hashlib.sha256(firmware).hexdigest())
+        return replace(self.boards, elves=tuple(copies)), ",".join(hashes) or None
 
     def _script(self, role: Role) -> Script:
         """Return what the role's board performs."""

@@ -70,16 +70,16 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Boards:
-    """What a demo's boards are; `elf` is the firmware that runs on emulated ones."""
+    """What a demo's boards are, given to its people in turn; `elves` are the emulated ones' firmware."""
 
-    kind: str = "simulated"
-    elf: Path | None = None
+    kinds: tuple[str, ...] = ("simulated",)
+    elves: tuple[Path, ...] = ()
 
-    @property
-    def options(self) -> list[str]:
-        """How `fedmotion sim-board` is told."""
-        elf = [] if self.elf is None else ["--elf", str(self.elf)]
-        return ["--board", self.kind, *elf]
+    def options(self, index: int) -> list[str]:
+        """Return how `fedmotion sim-board` is told of the board number `index`."""
+        place = index % len(self.kinds)
+        elf = ["--elf", str(self.elves[place])] if self.elves else []
+        return ["--board", self.kinds[place], *elf]
 
 
 class Stage:
@@ -194,7 +194,8 @@ class Stage:
         return decisions
 
     def _start_board(self, role: Role, port: str, speed: float) -> Program:
-        arguments = ["sim-board", *self._boards.options, "--port", port, "--person", role.person]
+        options = self._boards.options(self._cast.roles.index(role))
+        arguments = ["sim-board", *options, "--port", port, "--person", role.person]
         if self._cast.recordings is not None:
             arguments += ["--recordings", str(self._cast.recordings)]
             arguments += ["--labels", ",".join(self._cast.gestures)]

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Linked with libsimavr, the program is under the GNU GPL 3 or later as a whole: docs/licences.md. */
+ * Linked with libsimavr or libunicorn, the program is under the GNU GPL as a whole: docs/licences.md. */
 
 #include "messages.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,5 +50,15 @@ void fm_take(void *bytes, size_t n)
 void fm_fail(const char *what)
 {
     fprintf(stderr, "%s: %s\n", what, errno ? strerror(errno) : "not usable");
+    exit(1);
+}
+
+void fm_refuse(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
     exit(1);
 }

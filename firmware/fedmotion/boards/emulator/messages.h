@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Linked with libsimavr, the program is under the GNU GPL 3 or later as a whole: docs/licences.md. */
+ * Linked with libsimavr or libunicorn, the program is under the GNU GPL as a whole: docs/licences.md. */
 
 /* Both pipes to the program that started this one; any of these ends the process where it cannot be done. */
 
@@ -16,5 +16,8 @@ void fm_take(void *bytes, size_t n);
 
 /* Say what is wrong with `what`, by errno if it is set, and end. */
 void fm_fail(const char *what);
+
+/* Say in a sentence what the program that runs here does and must not, and end. */
+void fm_refuse(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 #endif

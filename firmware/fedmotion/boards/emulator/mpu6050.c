@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Linked with libsimavr, the program is under the GNU GPL 3 or later as a whole: docs/licences.md. */
+ * Linked with libsimavr or libunicorn, the program is under the GNU GPL as a whole: docs/licences.md. */
 
 #include "mpu6050.h"
 
@@ -100,13 +100,18 @@ static void latch(fm_mpu_t *mpu, uint64_t now)
 /* RM 4.17: when it is full the oldest byte gives way to the newest. */
 static void push(fm_mpu_t *mpu, uint8_t byte)
 {
-    mpu->fifo[(mpu->fifo_start + mpu->fifo_count) % FM_MPU_FIFO_BYTES] = byte;
+    mpu->fifo[mpu->fifo_end++ % FM_MPU_FIFO_BYTES] = byte;
     if (mpu->fifo_count < FM_MPU_FIFO_BYTES) {
         mpu->fifo_count++;
     } else {
-        mpu->fifo_start = (uint16_t)((mpu->fifo_start + 1) % FM_MPU_FIFO_BYTES);
         mpu->has_overflowed = true;
     }
+}
+
+static void empty_fifo(fm_mpu_t *mpu)
+{
+    mpu->fifo_count = 0;
+    mpu->n_unfelt = 0;
 }
 
 /* RM 4.17, FIFO_EN: acceleration bit 3, temperature bit 7, rotation x, y, z bits 6, 5, 4. */
@@ -116,11 +121,31 @@ static bool is_stored(const fm_mpu_t *mpu, int value)
     return mpu->registers[FIFO_EN] & masks[value];
 }
 
-/* Put what was sampled meanwhile into the FIFO, with the settings that held meanwhile. */
+/* Feel what has come into the FIFO, at once, with the settings that held meanwhile. */
+static void feel_fifo(fm_mpu_t *mpu)
+{
+    static int16_t values[FM_MPU_MAX_SAMPLES][FM_MPU_N_VALUES];
+    const uint64_t oldest = mpu->fifo_end - mpu->fifo_count;
+    if (mpu->n_unfelt == 0) {
+        return;
+    }
+    feel(mpu, mpu->n_unfelt, mpu->unfelt_cycles, values);
+    for (uint16_t i = 0; i < mpu->n_unfelt; i++) {
+        uint64_t at = mpu->unfelt_at[i];
+        for (int value = 0; value < FM_MPU_N_VALUES; value++) {
+            for (int shift = 8; shift >= 0 && is_stored(mpu, value); shift -= 8, at++) {
+                if (at >= oldest) {
+                    mpu->fifo[at % FM_MPU_FIFO_BYTES] = (uint8_t)((uint16_t)values[i][value] >> shift);
+                }
+            }
+        }
+    }
+    mpu->n_unfelt = 0;
+}
+
+/* Put what was sampled meanwhile into the FIFO. */
 static void fill_fifo(fm_mpu_t *mpu, uint64_t now)
 {
-    static uint64_t cycles[FM_MPU_MAX_SAMPLES];
-    static int16_t values[FM_MPU_MAX_SAMPLES][FM_MPU_N_VALUES];
     const uint64_t n = n_taken(mpu, now);
     int set_bytes = 0;
     for (int i = 0; i < FM_MPU_N_VALUES; i++) {
@@ -136,16 +161,14 @@ static void fill_fifo(fm_mpu_t *mpu, uint64_t now)
         n_new = n_kept; /* nobody will see what came before */
         mpu->has_overflowed = true;
     }
-    for (uint64_t i = 0; i < n_new; i++) {
-        cycles[i] = instant(mpu, n - n_new + 1 + i);
+    if (mpu->n_unfelt + n_new > FM_MPU_MAX_SAMPLES) {
+        feel_fifo(mpu);
     }
-    feel(mpu, (uint16_t)n_new, cycles, values);
     for (uint64_t i = 0; i < n_new; i++) {
-        for (int value = 0; value < FM_MPU_N_VALUES; value++) {
-            if (is_stored(mpu, value)) {
-                push(mpu, (uint8_t)((uint16_t)values[i][value] >> 8));
-                push(mpu, (uint8_t)values[i][value]);
-            }
+        mpu->unfelt_cycles[mpu->n_unfelt] = instant(mpu, n - n_new + 1 + i);
+        mpu->unfelt_at[mpu->n_unfelt++] = mpu->fifo_end;
+        for (int byte = 0; byte < set_bytes; byte++) {
+            push(mpu, 0);
         }
     }
     mpu->n_stored = n;
@@ -156,10 +179,8 @@ static uint8_t pop(fm_mpu_t *mpu)
     if (mpu->fifo_count == 0) {
         return 0xFF; /* RM 4.32 leaves it open; parts repeat the last byte or send ones */
     }
-    const uint8_t byte = mpu->fifo[mpu->fifo_start];
-    mpu->fifo_start = (uint16_t)((mpu->fifo_start + 1) % FM_MPU_FIFO_BYTES);
-    mpu->fifo_count--;
-    return byte;
+    feel_fifo(mpu);
+    return mpu->fifo[(mpu->fifo_end - mpu->fifo_count--) % FM_MPU_FIFO_BYTES];
 }
 
 void fm_mpu_init(fm_mpu_t *mpu, uint32_t cycles_per_us, fm_mpu_feel_t feel_at, void *context)
@@ -179,7 +200,7 @@ void fm_mpu_power_on(fm_mpu_t *mpu, uint64_t now)
     memset(mpu->registers, 0, sizeof mpu->registers);
     mpu->registers[PWR_MGMT_1] = SLEEP; /* RM 3 */
     memcpy(mpu->registers + SELF_TEST_X, mpu->trim, sizeof mpu->trim);
-    mpu->fifo_start = mpu->fifo_count = 0;
+    empty_fifo(mpu);
     mpu->has_overflowed = false;
     mpu->is_addressed = false;
     mpu->is_pointer_next = true;
@@ -206,8 +227,11 @@ uint8_t fm_mpu_pushed(const fm_mpu_t *mpu)
 
 void fm_mpu_set_clock_error(fm_mpu_t *mpu, int32_t ppm, uint64_t now)
 {
+    const uint64_t old_ppm = (uint64_t)(MILLION + mpu->clock_error_ppm);
+    const uint64_t new_ppm = (uint64_t)(MILLION + ppm);
+    /* As if it had always been so: the conversion that is under way goes on. */
+    mpu->epoch = now - (now - mpu->epoch) * old_ppm / new_ppm;
     mpu->clock_error_ppm = ppm;
-    restart_sampling(mpu, now);
 }
 
 void fm_mpu_litter_fifo(fm_mpu_t *mpu, uint32_t n)
@@ -235,6 +259,9 @@ bool fm_mpu_address(fm_mpu_t *mpu, uint8_t address_byte, uint64_t now)
 static void write_register(fm_mpu_t *mpu, uint8_t address, uint8_t byte, uint64_t now)
 {
     fill_fifo(mpu, now);
+    if (address == FIFO_EN || address == GYRO_CONFIG || address == ACCEL_CONFIG) {
+        feel_fifo(mpu);
+    }
     const bool was_awake = is_awake(mpu);
     switch (address) {
     case PWR_MGMT_1:
@@ -254,7 +281,7 @@ static void write_register(fm_mpu_t *mpu, uint8_t address, uint8_t byte, uint64_
         return;
     case USER_CTRL:
         if (byte & (USER_FIFO_RESET | USER_SIG_COND_RESET)) {
-            mpu->fifo_start = mpu->fifo_count = 0;
+            empty_fifo(mpu);
         }
         mpu->registers[USER_CTRL] = byte & (uint8_t)~0x07; /* the resets clear themselves */
         return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Linked with libsimavr, the program is under the GNU GPL 3 or later as a whole: docs/licences.md. */
+ * Linked with libsimavr or libunicorn, the program is under the GNU GPL as a whole: docs/licences.md. */
 
 /* An MPU6050 at its registers: it samples on instants of its own and is asked for what it felt only when
  * that is read. "RM" is the register map RM-MPU-6000A-00 revision 4.2. Time is the board's CPU cycles,
@@ -42,7 +42,11 @@ typedef struct {
     uint64_t latched_cycle; /* its instant */
     bool has_overflowed;
     uint8_t fifo[FM_MPU_FIFO_BYTES];
-    uint16_t fifo_start, fifo_count;
+    uint64_t fifo_end; /* bytes that ever came into it; the newest is at fifo_end - 1 modulo its size */
+    uint16_t fifo_count;
+    /* Samples that are in the FIFO and not felt yet: their bytes are there when somebody reads. */
+    uint16_t n_unfelt;
+    uint64_t unfelt_cycles[FM_MPU_MAX_SAMPLES], unfelt_at[FM_MPU_MAX_SAMPLES];
 } fm_mpu_t;
 
 void fm_mpu_init(fm_mpu_t *mpu, uint32_t cycles_per_us, fm_mpu_feel_t feel, void *context);
@@ -61,7 +65,7 @@ uint8_t fm_mpu_pushed(const fm_mpu_t *mpu);
 /* Give the sensor its factory trim. */
 void fm_mpu_set_trim(fm_mpu_t *mpu, const uint8_t *trim);
 
-/* Let the sensor's clock be off from now on; what it has converted since it was last read is lost. */
+/* Let the sensor's clock be off from now on. */
 void fm_mpu_set_clock_error(fm_mpu_t *mpu, int32_t ppm, uint64_t now);
 
 /* Put so many bytes that are of no sample into the FIFO. Like all faults it feels nothing: nobody would answer. */

@@ -3,29 +3,11 @@
 
 #include "uart_line.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 DEFINE_FIFO(uint16_t, uart_fifo);
 
 enum { BITS_PER_BYTE = 10, CHIP_BUFFER_BYTES = 3 };
-
-void fm_bytes_append(fm_bytes_t *to, const void *bytes, size_t n)
-{
-    if (to->n + n > to->size) {
-        to->size = 2 * (to->n + n);
-        to->bytes = realloc(to->bytes, to->size);
-        if (!to->bytes) {
-            fputs("no memory\n", stderr);
-            exit(1);
-        }
-    }
-    if (n > 0) {
-        memcpy(to->bytes + to->n, bytes, n);
-    }
-    to->n += n;
-}
 
 /* DS 20.3.1: baud = CPU clock / (16 or 8 with U2X) / (UBRR + 1). */
 static uint32_t cycles_per_bit(const fm_uart_t *uart)

@@ -14,12 +14,8 @@
 #include <stdint.h>
 
 #include "avr_uart.h"
+#include "byte_buffer.h"
 #include "sim_avr.h"
-
-typedef struct {
-    uint8_t *bytes;
-    size_t n, size;
-} fm_bytes_t;
 
 typedef struct {
     avr_t *avr;
@@ -41,7 +37,5 @@ void fm_uart_reset(fm_uart_t *uart, bool is_cut);
 
 /* What the program has set, 0 while its transmitter is off. */
 uint32_t fm_uart_baud(const fm_uart_t *uart);
-
-void fm_bytes_append(fm_bytes_t *to, const void *bytes, size_t n);
 
 #endif

@@ -50,6 +50,7 @@ enum {
     FAULT_WHO_AM_I = 6,
     FAULT_SENSOR_CLOCK = 7,
     FAULT_LITTER_FIFO = 8,
+    FAULT_HANG = 9,
     FAULT_TRIM = 10,
 };
 
@@ -61,6 +62,9 @@ static struct {
     avr_t *avr;
     avr_io_t io; /* to hear of resets */
     bool was_reset;
+    bool is_hung; /* its next instruction was made a jump to itself */
+    avr_flashaddr_t hung_pc;
+    uint8_t hung_bytes[2];
     fm_twi_bus_t bus;
     fm_mpu_t mpu;
     fm_uart_t uart;
@@ -153,10 +157,26 @@ static void on_reset(avr_io_t *io)
     board.was_reset = true;
 }
 
+/* An instruction that jumps to itself: interrupts come and go, and the program goes nowhere. */
+static void hang(void)
+{
+    static const uint8_t jump_to_itself[2] = {0xFF, 0xCF};
+    if (!board.is_hung) {
+        board.is_hung = true;
+        board.hung_pc = board.avr->pc;
+        memcpy(board.hung_bytes, board.avr->flash + board.hung_pc, sizeof board.hung_bytes);
+        memcpy(board.avr->flash + board.hung_pc, jump_to_itself, sizeof jump_to_itself);
+    }
+}
+
 /* After any reset of the MCU: simavr has forgotten all timers, ours as well. */
 static void follow_reset(bool is_line_cut)
 {
     board.was_reset = false;
+    if (board.is_hung) {
+        board.is_hung = false;
+        memcpy(board.avr->flash + board.hung_pc, board.hung_bytes, sizeof board.hung_bytes);
+    }
     board.avr->run_cycle_limit = RUN_CYCLES;
     /* As it comes, a low INT0 in its reset mode takes a timer at each pulse and gives none back. */
     avr_extint_set_strict_lvl_trig(board.avr, EXTINT_IRQ_OUT_INT0, 0);
@@ -212,6 +232,9 @@ static void set_fault(uint8_t fault, uint32_t argument)
         break;
     case FAULT_LITTER_FIFO:
         fm_mpu_litter_fifo(&board.mpu, argument);
+        break;
+    case FAULT_HANG:
+        hang();
         break;
     case FAULT_TRIM:
         fm_mpu_set_trim(&board.mpu, (const uint8_t *)&argument);
@@ -280,6 +303,14 @@ static void load_flash(uint32_t address, const uint8_t *bytes, uint16_t n, bool 
     }
 }
 
+static uint8_t *ram(uint32_t address, uint32_t n)
+{
+    if (address < FIRST_RAM_ADDRESS || address + n > board.avr->ramend + 1u) {
+        fm_refuse("%u bytes at %x are not in RAM", n, address);
+    }
+    return board.avr->data + address;
+}
+
 static void obey(void)
 {
     struct {
@@ -298,6 +329,12 @@ static void obey(void)
         break;
     case 'L':
         load_flash(order.argument, bytes, order.n_bytes, order.detail != 0);
+        break;
+    case 'P':
+        memcpy(ram(order.argument, order.n_bytes), bytes, order.n_bytes);
+        break;
+    case 'Q':
+        fm_give(ram(order.argument, order.detail), order.detail);
         break;
     case 'X':
         reset(order.detail);
