@@ -16,7 +16,7 @@ from fedmotion.broker.paho_door import PahoDoor
 from fedmotion.delivery.outbox import Outbox
 from fedmotion.delivery.sqlite_store import StoreError
 from fedmotion.host.benefit import Benefit, BenefitHistory, Comparison
-from fedmotion.host.board_line import BoardLine, OpenPort, open_serial_port
+from fedmotion.host.board_line import BoardLine, OpenPort, n_line_bytes, open_serial_port
 from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.corrections import Correction
 from fedmotion.host.corrector import Corrector, Told
@@ -379,10 +379,10 @@ class Agent:
         n_bytes = 0
         try:
             events.append(self.queue.get(timeout=TICK_S))
-            n_bytes += _n_line_bytes(events[0])
+            n_bytes += n_line_bytes(events[0])
             while len(events) < _MAX_DRAINED and n_bytes < _MAX_DRAINED_BYTES:
                 event = self.queue.get_nowait()
-                n_bytes += _n_line_bytes(event)
+                n_bytes += n_line_bytes(event)
                 last = events[-1]
                 if (
                     isinstance(event, Bytes)
@@ -395,7 +395,3 @@ class Agent:
         except queue.Empty:
             pass
         return events
-
-
-def _n_line_bytes(event: AgentEvent) -> int:
-    return len(event.data) if isinstance(event, Bytes) else 0

@@ -99,5 +99,10 @@ class BoardLine:
         self._faults = faults
 
 
+def n_line_bytes(event: object) -> int:
+    """Return how many bytes of the line an event carries, which is 0 of any other event."""
+    return len(event.data) if isinstance(event, Bytes) else 0
+
+
 def _in_words(faults: int) -> str:
     return ", ".join(fault.name.lower().replace("_", " ") for fault in Fault if fault & faults)
