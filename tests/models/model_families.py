@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fedmotion.models import network_family
 from fedmotion.models import pca_svm as pca_svm_family
 from fedmotion.models import specification as specifications
 from fedmotion.models.family import Family
@@ -43,6 +44,8 @@ FAMILIES = {
         lambda activities: specifications.pca_svm(activities, n_components=6, n_fourier=64, gamma=0.2),
     ),
     "pca_svm": Case(pca_svm_family, lambda activities: specifications.pca_svm(activities, n_components=6)),
+    "mlp": Case(network_family, specifications.mlp),
+    "cnn": Case(network_family, specifications.cnn),
 }
 
 

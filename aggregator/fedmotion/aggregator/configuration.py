@@ -13,6 +13,8 @@ from fedmotion.models.specification import (
     MAX_GAMMA,
     Specification,
     check_activities,
+    cnn,
+    mlp,
     pca_svm,
 )
 from fedmotion.protocol.identity import check_federation
@@ -37,17 +39,24 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
             "no gesture. Part of the store for good; `fedmotion aggregator gestures` adds to it"
         ),
     ]
+    model: Annotated[
+        str,
+        Said(
+            description="what learns: `pca_svm`, a linear model of features, or a small network, `mlp` or `cnn`, "
+            "which agents train with the TFLite runtime"
+        ),
+    ] = "pca_svm"
     rate_hz: Annotated[
         float,
         Said(description="samples a second after resampling, 1 to 10000"),
     ] = 50.0
     window_length: Annotated[
         int,
-        Said(description="samples in a window, 2 to 10000"),
+        Said(description="samples in a window, 2 to 10000; of a network 96"),
     ] = 96
     n_components: Annotated[
         int,
-        Said(description="principal components that the linear model sees"),
+        Said(description="principal components that pca_svm sees; a network has none"),
     ] = 25
     n_fourier: Annotated[
         int,
@@ -201,6 +210,7 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
             value = getattr(self, key)
             if not low <= value <= high:
                 raise ValueError(f"{key} is {low:g} to {high:g}, got {value}")
+        self._check_model()
         if self.strategy not in STRATEGIES:
             raise ValueError(f"strategy is one of {', '.join(sorted(STRATEGIES))}, got {self.strategy!r}")
         if self.min_clients < self.min_updates:
@@ -222,6 +232,14 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
             raise ValueError("store is the name of a file, got an empty one")
         return self
 
+    def _check_model(self) -> None:
+        if self.model not in ("pca_svm", *_NETWORKS):
+            raise ValueError(f"model is one of pca_svm, {', '.join(_NETWORKS)}, got {self.model!r}")
+        if self.model != "pca_svm" and (self.n_fourier or self.is_calibrated):
+            raise ValueError(
+                f"n_fourier and is_calibrated are of pca_svm, a {self.model} has neither: leave them out"
+            )
+
     def specification(self) -> Specification:
         """Return what a federation founded on this configuration learns.
 
@@ -230,6 +248,14 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
         ValueError
             If there is no such model.
         """
+        if self.model in _NETWORKS:
+            return _NETWORKS[self.model](
+                self.activities,
+                rate_hz=self.rate_hz,
+                window_length=self.window_length,
+                seed=self.seed,
+                min_probability=self.min_probability,
+            )
         return pca_svm(
             self.activities,
             rate_hz=self.rate_hz,
@@ -267,6 +293,8 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
             absent_share=self.absent_share if has_grown else 1.0,
         )
 
+
+_NETWORKS = {"mlp": mlp, "cnn": cnn}
 
 _RANGES: tuple[tuple[str, float, float], ...] = (
     ("rate_hz", 1, 10_000),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedmotion.models.calibration import MAX_LOG_TEMPERATURE, fitted_log_temperature
-from fedmotion.models.family import TrainResult, check_windows
+from fedmotion.models.family import TrainResult, check_windows, class_weights
 from fedmotion.models.features import features
 from fedmotion.models.fourier import fourier_features
 from fedmotion.models.parameters import check_arrays
@@ -65,7 +65,7 @@ def train(
     if not len(windows):
         raise ValueError("training needs at least one window, got none")
     points = _project(specification, parameters, windows)
-    weights = _class_weights(labels, specification.n_classes)[labels]
+    weights = class_weights(labels, specification.n_classes)[labels]
     svm = _Svm(parameters["coef"], parameters["intercept"], settings)
     random = np.random.default_rng(settings.seed)
     n_steps = 0
@@ -284,13 +284,6 @@ def _components(parameters: Mapping[str, Array], rows: NDArray[np.float64]) -> N
 
 def _bent(specification: Specification, components: NDArray[np.float64]) -> NDArray[np.float64]:
     return fourier_features(specification, components) if specification.n_fourier else components
-
-
-def _class_weights(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:
-    """Return weights by which the classes present count alike and the mean weight of a window is 1."""
-    counts = np.bincount(labels, minlength=n_classes)
-    n_present = np.count_nonzero(counts)
-    return len(labels) / (np.maximum(counts, 1) * n_present)
 
 
 def _hinge_loss(margins: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
