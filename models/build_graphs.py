@@ -1,4 +1,4 @@
-"""Writes the training graphs of `fedmotion.models.networks` as .tflite files: `make graphs`.
+"""Writes the training graphs of `fedmotion.models.networks` as .tflite files, each with a card: `make graphs`.
 
 TensorFlow is needed here alone, in an environment of its own; what it writes is committed and the same to the
 bit each time. Gradients are written out, as a tape's need operators that the runtime does not have.
@@ -7,6 +7,8 @@ bit each time. Gradients are written out, as a tape's need operators that the ru
 """
 
 import hashlib
+import json
+import math
 import os
 import sys
 import tempfile
@@ -57,14 +59,16 @@ class TrainingGraph(tf.Module):
             name: tf.TensorSpec([None] * len(shape), tf.float32, name)
             for name, shape in self._shapes.items()
         }
+        batch = {
+            "windows": windows,
+            "labels": tf.TensorSpec([None], tf.int32, "labels"),
+            "weights": tf.TensorSpec([None], tf.float32, "weights"),
+            "class_mask": tf.TensorSpec([N_OUTPUTS], tf.float32, "class_mask"),
+        }
+        free = {name: numbers[name] for name in ("learning_rate", "momentum")}
         return {
-            "train": tf.function(self.train).get_concrete_function(
-                windows=windows,
-                labels=tf.TensorSpec([None], tf.int32, "labels"),
-                weights=tf.TensorSpec([None], tf.float32, "weights"),
-                class_mask=tf.TensorSpec([N_OUTPUTS], tf.float32, "class_mask"),
-                **numbers,
-            ),
+            "train": tf.function(self.train).get_concrete_function(**batch, **numbers),
+            "train_free": tf.function(self.train_free).get_concrete_function(**batch, **free),
             "infer": tf.function(self.infer).get_concrete_function(windows=windows),
             "get": tf.function(self.get).get_concrete_function(),
             "set": tf.function(self.set_values).get_concrete_function(**arrays),
@@ -84,14 +88,7 @@ class TrainingGraph(tf.Module):
         body_rate: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
         """Take one step of stochastic gradient descent and return the loss before it, shape (1,)."""
-        passed, logits = self._forward(windows)
-        masked = logits * class_mask + (1 - class_mask) * _MASKED
-        log_shares = tf.nn.log_softmax(masked)
-        truth = tf.one_hot(labels, N_OUTPUTS)
-        each = weights / tf.cast(tf.shape(weights)[0], tf.float32)
-        # A masked output's logarithm is as good as infinite, and its truth 0.
-        loss = -tf.reduce_sum(tf.reduce_sum(truth * class_mask * log_shares, axis=1) * each, keepdims=True)
-        gradients = self._backward(passed, (tf.exp(log_shares) - truth) * each[:, None])
+        loss, gradients = self._slopes(windows, labels, weights, class_mask)
         share = tf.minimum(learning_rate * proximal_mu, 1.0)
         head = self._network.layers[-1].name
         for name, gradient in gradients.items():
@@ -102,6 +99,37 @@ class TrainingGraph(tf.Module):
             stepped = value - rate * moved
             value.assign(stepped - share * (stepped - self._anchors[name]))
         return {"loss": loss}
+
+    def train_free(
+        self,
+        windows: tf.Tensor,
+        labels: tf.Tensor,
+        weights: tf.Tensor,
+        class_mask: tf.Tensor,
+        learning_rate: tf.Tensor,
+        momentum: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
+        """Take the same step without pull and offset, to the same bits in less time."""
+        loss, gradients = self._slopes(windows, labels, weights, class_mask)
+        for name, gradient in gradients.items():
+            value, velocity = self._values[name], self._velocities[name]
+            moved = momentum * velocity + gradient
+            velocity.assign(moved)
+            value.assign(value - learning_rate * moved)
+        return {"loss": loss}
+
+    def _slopes(
+        self, windows: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor, class_mask: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Return the weighted mean cross entropy, shape (1,), and its gradient by array."""
+        passed, logits = self._forward(windows)
+        masked = logits * class_mask + (1 - class_mask) * _MASKED
+        log_shares = tf.nn.log_softmax(masked)
+        truth = tf.one_hot(labels, N_OUTPUTS)
+        each = weights / tf.cast(tf.shape(weights)[0], tf.float32)
+        # A masked output's logarithm is as good as infinite, and its truth 0.
+        loss = -tf.reduce_sum(tf.reduce_sum(truth * class_mask * log_shares, axis=1) * each, keepdims=True)
+        return loss, self._backward(passed, (tf.exp(log_shares) - truth) * each[:, None])
 
     def infer(self, windows: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the logits, shape (n_windows, N_OUTPUTS)."""
@@ -226,13 +254,72 @@ def build(network: Network) -> bytes:
         return bytes(converter.convert())
 
 
+_CARD = """\
+# {name}.tflite
+
+A training graph of fedmotion, {what}. `models/build_graphs.py` wrote it with TensorFlow {tensorflow}; the runtime
+needs builtin operators only. It holds no motion and has learned nothing: all arrays are zeros until `set`.
+
+| | |
+|---|---|
+| SHA-256 | `{digest}` |
+| size | {n_bytes:,} bytes |
+| parameters | {n_parameters:,} |
+| window | {window_length} samples of ax ay az gx gy gz, less the axes' mean and over their scale |
+| outputs | {n_outputs} logits, of which a specification's activities are the first |
+| licence | Apache-2.0 |
+
+| array, float32 | shape |
+|---|---|
+{arrays}
+
+| signature | inputs | what it does |
+|---|---|---|
+| `train` | windows, labels (int32), weights, class_mask, learning_rate, momentum, proximal_mu, body_rate | one step of \
+gradient descent with momentum on the weighted cross entropy of the softmax over the outputs whose mask is 1; the pull \
+of FedProx towards the anchor; body_rate is a factor on all layers but the last; gives the loss before it |
+| `train_free` | windows, labels, weights, class_mask, learning_rate, momentum | the same without pull and offset |
+| `infer` | windows | logits |
+| `get` | | the arrays |
+| `set`, `set_anchor`, `set_gradient_offset` | the arrays | `set` also forgets the momentum |
+
+Numbers have shape (1,), the batch any size. Beware: labels out of range and NaN are not refused by the graph, and two
+threads must not use one interpreter at once; fedmotion's `models.tflite_door` sees to all three.
+"""
+
+_WHAT = {
+    "mlp": "dense layers over a whole window",
+    "cnn": "convolutions along time with means between them, then one dense layer",
+}
+
+
+def card(name: str, network: Network, data: bytes) -> str:
+    """Return what the file is, for people."""
+    shapes = network.shapes()
+    return _CARD.format(
+        name=name,
+        what=_WHAT[name],
+        tensorflow=tf.__version__,
+        digest=hashlib.sha256(data).hexdigest(),
+        n_bytes=len(data),
+        n_parameters=sum(math.prod(shape) for shape in shapes.values()),
+        window_length=network.window_length,
+        n_outputs=N_OUTPUTS,
+        arrays="\n".join(f"| `{array}` | {json.dumps(shape)} |" for array, shape in shapes.items()),
+    )
+
+
 def main() -> None:
-    """Write a graph for each network into the folder that is named."""
+    """Write a graph for each network, its hash and its card into the folder that is named."""
     folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
     for name, network in NETWORKS.items():
         data = build(network)
+        line = f"{hashlib.sha256(data).hexdigest()}  {name}.tflite\n"
         (folder / f"{name}.tflite").write_bytes(data)
-        print(f"{hashlib.sha256(data).hexdigest()}  {name}.tflite")
+        (folder / f"{name}.sha256").write_text(line, "ascii")
+        (folder / f"{name}.md").write_text(card(name, network, data), "utf-8")
+        print(line, end="")
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class Graph:
             for signature in interpreter.get_signature_list()
         }
         self._zeros = {array: np.zeros(shape, np.float32) for array, shape in self._shapes.items()}
-        self._is_pulled = False
+        self._is_shifted = False
 
     def begin(
         self, arrays: Mapping[str, Floats], gradient_offset: Mapping[str, Floats] | None = None
@@ -69,6 +69,7 @@ class Graph:
         self._run["set"](**arrays)
         self._run["set_anchor"](**arrays)
         self._run["set_gradient_offset"](**(gradient_offset or self._zeros))
+        self._is_shifted = gradient_offset is not None
 
     def step(
         self,
@@ -113,7 +114,10 @@ class Graph:
         for name, number in numbers.items():
             if not 0 <= number < math.inf:
                 raise ValueError(f"{name} is finite and not negative, got {number}")
-        given = self._run["train"](
+        is_free = not self._is_shifted and not proximal_mu and body_rate == 1
+        if is_free:
+            del numbers["proximal_mu"], numbers["body_rate"]
+        given = self._run["train_free" if is_free else "train"](
             windows=windows,
             labels=labels,
             weights=weights,
