@@ -1,4 +1,4 @@
-"""Writes the training graphs of `fedmotion.models.networks` as .tflite files, each with a card: `make graphs`.
+"""Writes the training graphs of `fedmotion.models.networks` as .tflite files with cards: `make graphs`.
 
 TensorFlow is needed here alone, in an environment of its own; what it writes is committed and the same to the
 bit each time. Gradients are written out, as a tape's need operators that the runtime does not have.
@@ -167,9 +167,7 @@ class TrainingGraph(tf.Module):
         for layer in self._network.layers:
             kernel, bias = self._values[f"{layer.name}_kernel"], self._values[f"{layer.name}_bias"]
             if isinstance(layer, Convolution):
-                columns = tf.reshape(
-                    _columns(values, layer.width, n_steps), [-1, layer.width * n_channels]
-                )
+                columns = tf.reshape(_columns(values, layer.width, n_steps), [-1, layer.width * n_channels])
                 given = tf.nn.relu(tf.matmul(columns, kernel) + bias)
                 passed.append((columns, given))
                 n_steps, n_channels = n_steps // layer.pool, layer.n_channels
@@ -183,9 +181,7 @@ class TrainingGraph(tf.Module):
                 n_steps, n_channels = 1, layer.n_units
         return passed, values
 
-    def _backward(
-        self, passed: list[tuple[tf.Tensor, tf.Tensor]], slope: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
+    def _backward(self, passed: list[tuple[tf.Tensor, tf.Tensor]], slope: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the gradient of each array, given that of the output."""
         gradients = {}
         inputs = self._inputs()
@@ -194,7 +190,9 @@ class TrainingGraph(tf.Module):
             rows, given = passed[index]
             n_steps, n_channels = inputs[index]
             if isinstance(layer, Convolution):
-                pooled = tf.reshape(slope, [-1, 1, layer.n_channels]) * tf.fill([1, layer.pool, 1], 1 / layer.pool)
+                pooled = tf.reshape(slope, [-1, 1, layer.n_channels]) * tf.fill(
+                    [1, layer.pool, 1], 1 / layer.pool
+                )
                 slope = tf.reshape(pooled, [-1, layer.n_channels])
             if _is_rectified(layer):
                 slope *= tf.cast(given > 0, tf.float32)
@@ -238,7 +236,10 @@ def _spread(slope: tf.Tensor, width: int, n_steps: int, n_channels: int) -> tf.T
         part = slope[:, :, first * n_channels : (first + 1) * n_channels]
         # Step t of the columns holds step t + first - before.
         shift = first - before
-        part = tf.pad(part[:, max(-shift, 0) : n_steps - max(shift, 0)], [[0, 0], [max(shift, 0), max(-shift, 0)], [0, 0]])
+        part = tf.pad(
+            part[:, max(-shift, 0) : n_steps - max(shift, 0)],
+            [[0, 0], [max(shift, 0), max(-shift, 0)], [0, 0]],
+        )
         total = part if total is None else total + part
     return total
 
@@ -257,8 +258,9 @@ def build(network: Network) -> bytes:
 _CARD = """\
 # {name}.tflite
 
-A training graph of fedmotion, {what}. `models/build_graphs.py` wrote it with TensorFlow {tensorflow}; the runtime
-needs builtin operators only. It holds no motion and has learned nothing: all arrays are zeros until `set`.
+A training graph of fedmotion: {what}.
+`models/build_graphs.py` wrote it with TensorFlow {tensorflow}; the runtime needs builtin operators only.
+It holds no motion and has learned nothing: all arrays are zeros until `set`.
 
 | | |
 |---|---|
@@ -275,16 +277,18 @@ needs builtin operators only. It holds no motion and has learned nothing: all ar
 
 | signature | inputs | what it does |
 |---|---|---|
-| `train` | windows, labels (int32), weights, class_mask, learning_rate, momentum, proximal_mu, body_rate | one step of \
-gradient descent with momentum on the weighted cross entropy of the softmax over the outputs whose mask is 1; the pull \
-of FedProx towards the anchor; body_rate is a factor on all layers but the last; gives the loss before it |
-| `train_free` | windows, labels, weights, class_mask, learning_rate, momentum | the same without pull and offset |
+| `train` | windows, labels (int32), weights, class_mask, learning_rate, momentum, proximal_mu, \
+body_rate | one step of gradient descent with momentum on the weighted cross entropy of the softmax over \
+the outputs whose mask is 1, with the pull of FedProx towards the anchor; body_rate is a factor on all \
+layers but the last; gives the loss before it |
+| `train_free` | windows, labels, weights, class_mask, learning_rate, momentum | the same without pull and \
+offset |
 | `infer` | windows | logits |
 | `get` | | the arrays |
 | `set`, `set_anchor`, `set_gradient_offset` | the arrays | `set` also forgets the momentum |
 
-Numbers have shape (1,), the batch any size. Beware: labels out of range and NaN are not refused by the graph, and two
-threads must not use one interpreter at once; fedmotion's `models.tflite_door` sees to all three.
+Numbers have shape (1,), the batch any size. Beware: labels out of range and NaN are not refused by the
+graph, and two threads must not use one interpreter at once; fedmotion's `models.tflite_door` sees to all.
 """
 
 _WHAT = {

@@ -42,6 +42,8 @@ DOORS = {
     },
     "websockets": {"fedmotion.host.plot.web_server"},
     "sklearn": {"fedmotion.models.pca_svm"},
+    "ai_edge_litert": {"fedmotion.models.tflite_door"},
+    "tflite_runtime": {"fedmotion.models.tflite_door"},
     "sqlite3": {"fedmotion.delivery.sqlite_store"},
     **{
         posix_only: {"fedmotion.boards.posix_terminal"}
@@ -94,6 +96,11 @@ TRESPASSES = {
         "fedmotion.host.trainer",
         "def later() -> None:\n    import sklearn.svm",
         "fedmotion.host.trainer -> sklearn",
+    ),
+    "the TFLite runtime is imported in models.tflite_door alone": (
+        "fedmotion.models.network_family",
+        "def later() -> None:\n    import tflite_runtime.interpreter",
+        "fedmotion.models.network_family -> tflite_runtime",
     ),
     "SQLite is imported in delivery.sqlite_store alone": (
         "fedmotion.aggregator.intake",

@@ -80,8 +80,9 @@ def test_a_batch_that_is_none_is_refused_before_the_runtime_sees_it(
 @pytest.mark.parametrize("number", [-0.1, float("nan"), float("inf")])
 def test_settings_are_finite_and_not_negative(opened: Graph, name: str, number: float) -> None:
     opened.begin(ARRAYS)
+    settings: dict[str, Any] = {"learning_rate": 0.1, name: number}
     with pytest.raises(ValueError, match=f"{name} is finite and not negative, got {number}"):
-        opened.step(**batch(), **{"learning_rate": 0.1, name: number})
+        opened.step(**batch(), **settings)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,10 @@ def test_settings_are_finite_and_not_negative(opened: Graph, name: str, number: 
     [
         (lambda a: {k: v for k, v in a.items() if k != "head_bias"}, "the arrays of cnn are conv1_kernel"),
         (lambda a: {**a, "more": a["head_bias"]}, "got .*more"),
-        (lambda a: {**a, "head_bias": a["head_bias"][:31]}, r"array 'head_bias': of shape \(32,\), got \(31,\)"),
+        (
+            lambda a: {**a, "head_bias": a["head_bias"][:31]},
+            r"array 'head_bias': of shape \(32,\), got \(31,\)",
+        ),
         (lambda a: {**a, "head_bias": np.zeros(64, np.float32)}, r"of shape \(32,\), got \(64,\)"),
         (lambda a: {**a, "head_bias": a["head_bias"].astype(np.float64)}, "of float32, got float64"),
         (lambda a: {**a, "head_bias": spoiled(a["head_bias"], np.nan)}, "array 'head_bias': finite"),
@@ -172,7 +176,7 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     for path in (Path(tflite_door.__file__).parent / "artifacts").iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
-    monkeypatch.setattr(tflite_door.resources, "files", lambda _: tmp_path)
+    monkeypatch.setattr("fedmotion.models.tflite_door.resources.files", lambda _: tmp_path)
     return folder
 
 
@@ -180,7 +184,9 @@ def test_a_graph_whose_hash_is_wrong_is_not_opened(copied: Path) -> None:
     data = bytearray((copied / "cnn.tflite").read_bytes())
     data[5000] ^= 1
     (copied / "cnn.tflite").write_bytes(data)
-    with pytest.raises(ValueError, match=r"cnn.tflite is not the one that was built.*: install fedmotion again"):
+    with pytest.raises(
+        ValueError, match=r"cnn.tflite is not the one that was built.*: install fedmotion again"
+    ):
         artefact("cnn")
 
 
@@ -212,7 +218,8 @@ def test_the_old_runtime_with_a_new_numpy_is_refused_before_it_is_imported(
     monkeypatch.setitem(sys.modules, "tflite_runtime", ModuleType("tflite_runtime"))
     monkeypatch.setattr(np, "__version__", "2.4.6")
     with pytest.raises(
-        RuntimeMissingError, match=r"tflite-runtime goes with numpy below 2, here is 2.4.6: pip install 'numpy<2'"
+        RuntimeMissingError,
+        match=r"tflite-runtime goes with numpy below 2, here is 2.4.6: pip install 'numpy<2'",
     ):
         open_graph("cnn", artefact("cnn"))
 

@@ -19,8 +19,8 @@ SHIFT = 4
 def varied(windows: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
     """Return windows like `windows`, shape (n_windows, window_length, 6), each changed in its own way.
 
-    Acceleration and angular rate turn together, as of one board. What a window lacks at an end is its first or
-    last sample repeated, as where it is cut.
+    Acceleration and angular rate turn together, as of one board. What a window lacks at an end is its first
+    or last sample repeated, as where it is cut.
     """
     turns = _rotations(random.normal(scale=TURN_RAD, size=(len(windows), 3)))
     turned = np.concatenate([windows[:, :, :3] @ turns, windows[:, :, 3:] @ turns], axis=2)
@@ -36,8 +36,8 @@ def _rotations(vectors: NDArray[np.float64]) -> NDArray[np.float32]:
     zero = np.zeros_like(x)
     cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(-1, 3, 3)
     sine, cosine = np.sin(angles)[:, None, None], np.cos(angles)[:, None, None]
-    matrices: NDArray[np.float32] = (np.eye(3) + sine * cross + (1 - cosine) * cross @ cross).astype(np.float32)
-    return matrices
+    matrices: NDArray[np.float32] = np.eye(3) + sine * cross + (1 - cosine) * cross @ cross
+    return matrices.astype(np.float32)
 
 
 def _retimed(

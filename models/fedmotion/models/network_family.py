@@ -19,9 +19,6 @@ from fedmotion.models.statistics import Moments, moments_of_axes
 from fedmotion.models.tflite_door import graph
 from fedmotion.protocol.messages import TrainSettings
 
-_MOMENTUM = 0.9
-"""With it the learning rates of a linear model serve a network too."""
-
 
 def moments(specification: Specification, windows: NDArray[np.float32]) -> Moments:
     """Return the moments of the windows' samples, by axis."""
@@ -37,13 +34,16 @@ def train(
     settings: TrainSettings,
     gradient_offset: Mapping[str, Array] | None = None,
 ) -> TrainResult:
-    """Return the network's arrays after the local epochs of stochastic gradient descent with momentum.
+    """Return the network's arrays after the local epochs of stochastic gradient descent.
+
+    Without momentum: where classes are split between clients it drives them apart.
 
     The loss is the cross entropy of the softmax over all classes, also over those that have no window here:
     without them, clients with different classes learn nothing that tells one's from another's. Each class
-    present counts alike, whatever its number of windows. Each epoch sees the windows a little `varied`. After each step the
-    arrays are pulled towards their start (`proximal_mu`, FedProx: Li et al. 2020, eq. 2); `gradient_offset`
-    is added to each gradient (as SCAFFOLD's control variates: Karimireddy et al. 2020, eq. 3).
+    present counts alike, whatever its number of windows. Each epoch sees the windows a little `varied`. After
+    each step the arrays are pulled towards their start (`proximal_mu`, FedProx: Li et al. 2020, eq. 2);
+    `gradient_offset` is added to each gradient (as SCAFFOLD's control variates: Karimireddy et al. 2020,
+    eq. 3).
 
     Raises
     ------
@@ -80,7 +80,6 @@ def train(
                 weights[batch],
                 class_mask,
                 learning_rate=settings.learning_rate,
-                momentum=_MOMENTUM,
                 proximal_mu=settings.proximal_mu,
             )
             n_steps += 1
@@ -97,7 +96,9 @@ def scores(
     """Return the logits of each window, shape (n_windows, n_classes)."""
     check_windows(specification, windows)
     with np.errstate(all="ignore"):
-        given = logits(NETWORKS[specification.family], _doubled(parameters), _standardised(parameters, windows))
+        given = logits(
+            NETWORKS[specification.family], _doubled(parameters), _standardised(parameters, windows)
+        )
     return np.asarray(given[:, : specification.n_classes], np.float64)
 
 
@@ -118,6 +119,7 @@ def probabilities_of_features(
     specification: Specification, parameters: Mapping[str, Array], rows: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Raise ValueError: there are no features here."""
+    del parameters, rows
     raise ValueError(f"a {specification.family} takes windows as they are and no features")
 
 

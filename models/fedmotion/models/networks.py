@@ -19,8 +19,8 @@ NETWORK_WINDOW_LENGTH = 96
 """Samples in a window of a network: its graph is made for one length."""
 
 TURN_RAD = math.radians(15)
-"""How much a board is worn turned about each axis, as a standard deviation: what training shows a network, and
-what its axes' scales have room for. Chosen with people 1 to 5 of UTD-MHAD."""
+"""How much a board is worn turned about each axis, as a standard deviation: what training shows a network,
+and what its axes' scales have room for. Chosen with people 1 to 5 of UTD-MHAD."""
 
 _N_AXES = 6
 
@@ -107,9 +107,7 @@ def initial_arrays(network: Network, seed: int) -> dict[str, NDArray[np.float32]
     return arrays
 
 
-def logits(
-    network: Network, arrays: Mapping[str, NDArray[np.float32]], standardised: NDArray[Any]
-) -> NDArray[Any]:
+def logits(network: Network, arrays: Mapping[str, NDArray[Any]], standardised: NDArray[Any]) -> NDArray[Any]:
     """Return what the last layer gives, shape (n_windows, N_OUTPUTS), computed in NumPy.
 
     It is what the graphs are tested against, and for who has no runtime. In float64 where given that.
@@ -123,7 +121,7 @@ def logits(
 
 
 def last_hidden(
-    network: Network, arrays: Mapping[str, NDArray[np.float32]], standardised: NDArray[Any]
+    network: Network, arrays: Mapping[str, NDArray[Any]], standardised: NDArray[Any]
 ) -> NDArray[Any]:
     """Return what the last layer is given, shape (n_windows, units before it)."""
     return _flat(_passed(network.layers[:-1], arrays, standardised))
@@ -134,7 +132,7 @@ def _flat(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _passed(
-    layers: tuple[Layer, ...], arrays: Mapping[str, NDArray[np.float32]], standardised: NDArray[Any]
+    layers: tuple[Layer, ...], arrays: Mapping[str, NDArray[Any]], standardised: NDArray[Any]
 ) -> NDArray[Any]:
     values = standardised
     for layer in layers:

@@ -176,10 +176,7 @@ def check_specification(specification: Specification) -> Specification:
             raise ValueError(f"{name} is 0 to 2**63 - 1, got {getattr(specification, name)}")
     if not 0 <= specification.min_probability < 1:
         raise ValueError(f"min_probability is 0 to below 1, got {specification.min_probability}")
-    if specification.family == "pca_svm":
-        _check_pca_svm(specification)
-    elif specification.family in NETWORKS:
-        _check_network(specification)
+    _check_family(specification)
     _check_arrays(specification)
     return specification
 
@@ -300,6 +297,13 @@ def _pca_svm_arrays(
     )
     temperature = ArraySpecification("log_temperature", (1,), "float64", "trained", _LOG_TEMPERATURE_LIMIT)
     return arrays if version < 2 else (*arrays, temperature)
+
+
+def _check_family(specification: Specification) -> None:
+    if specification.family == "pca_svm":
+        _check_pca_svm(specification)
+    elif specification.family in NETWORKS:
+        _check_network(specification)
 
 
 def _network_arrays(family: str) -> tuple[ArraySpecification, ...]:

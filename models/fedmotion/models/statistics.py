@@ -179,8 +179,8 @@ def _scale_with_turns(
 ) -> NDArray[np.float64]:
     """Return the scale of axes that are also turned, by a small angle about each axis.
 
-    An axis then takes up the angle's share of the two beside it: its variance grows by the angle's times their
-    mean squares. A board that always lies alike would else see a small turn as tens of deviations.
+    An axis then takes up the angle's share of the two beside it: its variance grows by the angle's times
+    their mean squares. A board that always lies alike would else see a small turn as tens of deviations.
     """
     squares = np.where(is_constant, 0.0, scale**2) + mean**2
     beside = np.repeat(squares.reshape(-1, 3).sum(axis=1), 3) - squares

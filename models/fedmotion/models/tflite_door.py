@@ -39,7 +39,7 @@ class Graph:
     process. `step` goes on from what `begin` was given.
     """
 
-    def __init__(self, name: str, network: Network, interpreter: Any) -> None:  # noqa: ANN401 - untyped
+    def __init__(self, name: str, network: Network, interpreter: Any) -> None:
         self._name = name
         self._network = network
         self._shapes = network.shapes()
@@ -235,10 +235,12 @@ def _interpreter_class() -> tuple[str, Any]:
     """Return the runtime's name and its class of interpreters, the newer runtime first."""
     try:
         from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - 10 MB that who trains needs
-
-        return "ai-edge-litert", Interpreter
     except ImportError:
-        pass
+        return "tflite-runtime", _older_interpreter_class()
+    return "ai-edge-litert", Interpreter
+
+
+def _older_interpreter_class() -> Any:
     try:
         import tflite_runtime  # noqa: F401, PLC0415 - whether it is there, before what numpy 2 breaks
     except ImportError:
@@ -250,7 +252,7 @@ def _interpreter_class() -> tuple[str, Any]:
         )
     from tflite_runtime.interpreter import Interpreter as OldInterpreter  # noqa: PLC0415 - as above
 
-    return "tflite-runtime", OldInterpreter
+    return OldInterpreter
 
 
 def _check_array(what: str, array: NDArray[Any], shape: tuple[int, ...], dtype: type) -> None:

@@ -33,7 +33,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     model
         The family that learns, by its name.
     n_components, n_rounds, learning_rate, n_epochs, strategy
-        The federation's, which are also those of each client alone.
+        The federation's, which are also those of each client alone. A learning rate of 0 is the model's own.
     split
         "people": each person is a client; "classes": as many clients, and each has some of the gestures, of
         everybody.
@@ -60,7 +60,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     window_length: int = 96
     n_components: int = 60
     n_rounds: int = 50
-    learning_rate: float = 0.02
+    learning_rate: float = 0.0
     n_epochs: int = 3
     strategy: str = "fedavg"
     is_turned: bool = False
@@ -81,8 +81,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def configuration(self, seed: int) -> AggregatorConfiguration:
         """Return how the federation of this seed is run.
 
-        A batch of pca_svm is all that a client has: it steps once a window whatever the batch, which only says
-        how often FedProx pulls, and there is no pull here.
+        A batch of pca_svm is all that a client has: it steps once a window whatever the batch, which only
+        says how often FedProx pulls, and there is no pull here.
         """
         return AggregatorConfiguration(
             federation="evaluation",
