@@ -111,6 +111,5 @@ packages:
 	@touch $@
 
 clean:
-	rm -rf .venv .pio build dist fedmotion-node.zip .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
-
-	rm -rf .venv .venv-graphs .venv-tflite-old .pio build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-graphs .venv-tflite-old .pio build dist fedmotion-node.zip .coverage .coverage.* .mypy_cache \
+		.pytest_cache .ruff_cache .import_linter_cache

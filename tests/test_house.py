@@ -203,7 +203,7 @@ def test_files_that_are_read_at_run_time_lie_inside_a_portion() -> None:
     named = [found for path in MODULES.values() for found in packaged.findall(path.read_text("utf-8"))]
     assert ("broker", "production_mosquitto.conf") in named
     for portion, file in named:
-        assert (PORTIONS[portion.split(".")[0]].joinpath(*portion.split(".")[1:]) / file).is_file()
+        assert (PORTIONS[portion.split(".")[0]].joinpath(*portion.split(".")[1:]) / file).exists()
 
 
 def test_the_commands_of_the_readme_are_targets_of_the_makefile() -> None:

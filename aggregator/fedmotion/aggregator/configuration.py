@@ -138,8 +138,8 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
     learning_rate: Annotated[
         float,
         Said(
-            description="step size of the clients' training; 0 is the model's own, 0.02 of pca_svm and 0.1 of "
-            "a network"
+            description="step size of the clients' training; 0 is the model's own, 0.02 of pca_svm and 0.1 "
+            "of a network"
         ),
     ] = 0.0
     n_epochs: Annotated[

@@ -36,7 +36,7 @@ def _rotations(vectors: NDArray[np.float64]) -> NDArray[np.float32]:
     zero = np.zeros_like(x)
     cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(-1, 3, 3)
     sine, cosine = np.sin(angles)[:, None, None], np.cos(angles)[:, None, None]
-    matrices: NDArray[np.float32] = np.eye(3) + sine * cross + (1 - cosine) * cross @ cross
+    matrices: NDArray[np.float64] = np.eye(3) + sine * cross + (1 - cosine) * cross @ cross
     return matrices.astype(np.float32)
 
 
@@ -51,4 +51,5 @@ def _retimed(
     share = (times - before).astype(np.float32)[:, :, None]
     earlier = np.take_along_axis(windows, before[:, :, None], axis=1)
     later = np.take_along_axis(windows, before[:, :, None] + 1, axis=1)
-    return earlier + share * (later - earlier)
+    between: NDArray[np.float32] = earlier + share * (later - earlier)
+    return between
