@@ -50,7 +50,7 @@ def tune(plan: Plan, homes: Mapping[str, LocalWindows]) -> Choice:
     """
     names = sorted(homes)
     if len(names) < 2:
-        return Choice(plan.n_components, plan.learning_rate, plan.n_rounds)
+        return Choice(plan.n_components, plan.configuration(0).train_settings(0).learning_rate, plan.n_rounds)
     groups = [names[first::_MAX_GROUPS] for first in range(min(len(names), _MAX_GROUPS))]
     n_right: dict[Choice, float] = {}
     for n_components, learning_rate in _grid(plan):
