@@ -1,6 +1,7 @@
 """What the door to the TFLite runtime refuses: each would end the process or spoil a model unseen."""
 
 import queue
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -198,6 +199,21 @@ def test_a_graph_that_is_missing_is_named(copied: Path, missing: str) -> None:
     (copied / missing).write_bytes(b"")
     with pytest.raises(ValueError, match="install fedmotion again"):
         artefact("cnn")
+
+
+LOUD = """
+import os
+from fedmotion.models import tflite_door
+with tflite_door._unannounced():
+    os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\\nanother thread's line\\n")
+tflite_door.graph("cnn")
+tflite_door.graph("mlp")
+"""
+
+
+def test_the_runtime_announces_nothing_on_stderr_and_other_lines_stay() -> None:
+    done = subprocess.run([sys.executable, "-c", LOUD], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "another thread's line\n")
 
 
 def without(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:

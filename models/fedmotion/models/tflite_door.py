@@ -6,8 +6,11 @@ is checked here before it is called. Nothing else imports it, and it is imported
 
 import hashlib
 import math
+import os
+import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import resources
 from typing import Any, Protocol
 
@@ -51,6 +54,8 @@ class Graph:
         }
         self._zeros = {array: np.zeros(shape, np.float32) for array, shape in self._shapes.items()}
         self._is_shifted = False
+        with _unannounced():
+            self._run["get"]()
 
     def begin(
         self, arrays: Mapping[str, Floats], gradient_offset: Mapping[str, Floats] | None = None
@@ -229,6 +234,34 @@ def open_graph(name: str, data: bytes) -> Graph:
 
 
 _of_thread = threading.local()
+_announcing = threading.Lock()
+_ANNOUNCEMENT = b"Created TensorFlow Lite XNNPACK delegate"
+_STDERR = 2
+
+
+@contextmanager
+def _unannounced() -> Iterator[None]:
+    """Keep off stderr the line by which the runtime's first call says what it computes with.
+
+    It is written past Python, into whatever a person is looking at. All else that is written meanwhile comes
+    out afterwards.
+    """
+    with _announcing, tempfile.TemporaryFile() as aside:
+        try:
+            kept = os.dup(_STDERR)
+        except OSError:  # a program without one
+            yield
+            return
+        os.dup2(aside.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(kept, _STDERR)
+            os.close(kept)
+            aside.seek(0)
+            rest = b"".join(line for line in aside if _ANNOUNCEMENT not in line)
+            if rest:
+                os.write(_STDERR, rest)
 
 
 def _interpreter_class() -> tuple[str, Any]:
