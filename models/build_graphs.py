@@ -52,7 +52,7 @@ class TrainingGraph(tf.Module):
         # One axis of length 1: a tensor without axes ends the process on some machines.
         numbers = {
             name: tf.TensorSpec([1], tf.float32, name)
-            for name in ("learning_rate", "momentum", "proximal_mu", "body_rate")
+            for name in ("learning_rate", "momentum", "clip_norm", "proximal_mu", "body_rate")
         }
         arrays = {
             # Of any shape: the runtime would take another one than declared and write beyond its memory.
@@ -65,7 +65,7 @@ class TrainingGraph(tf.Module):
             "weights": tf.TensorSpec([None], tf.float32, "weights"),
             "class_mask": tf.TensorSpec([N_OUTPUTS], tf.float32, "class_mask"),
         }
-        free = {name: numbers[name] for name in ("learning_rate", "momentum")}
+        free = {name: numbers[name] for name in ("learning_rate", "momentum", "clip_norm")}
         return {
             "train": tf.function(self.train).get_concrete_function(**batch, **numbers),
             "train_free": tf.function(self.train_free).get_concrete_function(**batch, **free),
@@ -84,11 +84,12 @@ class TrainingGraph(tf.Module):
         class_mask: tf.Tensor,
         learning_rate: tf.Tensor,
         momentum: tf.Tensor,
+        clip_norm: tf.Tensor,
         proximal_mu: tf.Tensor,
         body_rate: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
         """Take one step of stochastic gradient descent and return the loss before it, shape (1,)."""
-        loss, gradients = self._slopes(windows, labels, weights, class_mask)
+        loss, gradients = self._slopes(windows, labels, weights, class_mask, clip_norm)
         share = tf.minimum(learning_rate * proximal_mu, 1.0)
         head = self._network.layers[-1].name
         for name, gradient in gradients.items():
@@ -108,9 +109,10 @@ class TrainingGraph(tf.Module):
         class_mask: tf.Tensor,
         learning_rate: tf.Tensor,
         momentum: tf.Tensor,
+        clip_norm: tf.Tensor,
     ) -> dict[str, tf.Tensor]:
         """Take the same step without pull and offset, to the same bits in less time."""
-        loss, gradients = self._slopes(windows, labels, weights, class_mask)
+        loss, gradients = self._slopes(windows, labels, weights, class_mask, clip_norm)
         for name, gradient in gradients.items():
             value, velocity = self._values[name], self._velocities[name]
             moved = momentum * velocity + gradient
@@ -119,9 +121,14 @@ class TrainingGraph(tf.Module):
         return {"loss": loss}
 
     def _slopes(
-        self, windows: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor, class_mask: tf.Tensor
+        self,
+        windows: tf.Tensor,
+        labels: tf.Tensor,
+        weights: tf.Tensor,
+        class_mask: tf.Tensor,
+        clip_norm: tf.Tensor,
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Return the weighted mean cross entropy, shape (1,), and its gradient by array."""
+        """Return the weighted mean cross entropy, shape (1,), and its gradient by array, shortened."""
         passed, logits = self._forward(windows)
         masked = logits * class_mask + (1 - class_mask) * _MASKED
         log_shares = tf.nn.log_softmax(masked)
@@ -129,7 +136,12 @@ class TrainingGraph(tf.Module):
         each = weights / tf.cast(tf.shape(weights)[0], tf.float32)
         # A masked output's logarithm is as good as infinite, and its truth 0.
         loss = -tf.reduce_sum(tf.reduce_sum(truth * class_mask * log_shares, axis=1) * each, keepdims=True)
-        return loss, self._backward(passed, (tf.exp(log_shares) - truth) * each[:, None])
+        gradients = self._backward(passed, (tf.exp(log_shares) - truth) * each[:, None])
+        squares = [tf.reduce_sum(gradient * gradient) for gradient in gradients.values()]
+        norm = tf.sqrt(tf.reshape(tf.add_n(squares), [1]))
+        # Pascanu et al. 2013, "On the difficulty of training recurrent neural networks", algorithm 1.
+        share = clip_norm / tf.maximum(norm, clip_norm)
+        return loss, {name: gradient * share for name, gradient in gradients.items()}
 
     def infer(self, windows: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the logits, shape (n_windows, N_OUTPUTS)."""
@@ -277,12 +289,12 @@ It holds no motion and has learned nothing: all arrays are zeros until `set`.
 
 | signature | inputs | what it does |
 |---|---|---|
-| `train` | windows, labels (int32), weights, class_mask, learning_rate, momentum, proximal_mu, \
-body_rate | one step of gradient descent with momentum on the weighted cross entropy of the softmax over \
-the outputs whose mask is 1, with the pull of FedProx towards the anchor; body_rate is a factor on all \
-layers but the last; gives the loss before it |
-| `train_free` | windows, labels, weights, class_mask, learning_rate, momentum | the same without pull and \
-offset |
+| `train` | windows, labels (int32), weights, class_mask, learning_rate, momentum, clip_norm, \
+proximal_mu, body_rate | one step of gradient descent with momentum on the weighted cross entropy of the \
+softmax over the outputs whose mask is 1; a longer gradient is shortened to clip_norm; then the pull of \
+FedProx towards the anchor; body_rate is a factor on all layers but the last; gives the loss before it |
+| `train_free` | windows, labels, weights, class_mask, learning_rate, momentum, clip_norm | the same without \
+pull and offset |
 | `infer` | windows | logits |
 | `get` | | the arrays |
 | `set`, `set_anchor`, `set_gradient_offset` | the arrays | `set` also forgets the momentum |

@@ -35,16 +35,19 @@ class NumpyNetwork:
         *,
         learning_rate: float,
         momentum: float = 0.0,
+        clip_norm: float = 1e6,
         proximal_mu: float = 0.0,
         body_rate: float = 1.0,
         offset: dict[str, Floats] | None = None,
     ) -> float:
         """Take a step and return the loss before it."""
         loss, gradients = self.gradients(batch)
+        norm = np.sqrt(sum(np.square(gradient).sum() for gradient in gradients.values()))
+        shortened = min(1.0, clip_norm / norm)
         pull = min(learning_rate * proximal_mu, 1.0)
         head = self.network.layers[-1].name
         for name, gradient in gradients.items():
-            shifted = gradient if offset is None else gradient + offset[name]
+            shifted = gradient * shortened if offset is None else gradient * shortened + offset[name]
             self.velocity[name] = momentum * self.velocity[name] + shifted
             rate = learning_rate * (1.0 if name.startswith(head) else body_rate)
             moved = self.arrays[name] - rate * self.velocity[name]

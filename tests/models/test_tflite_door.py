@@ -36,6 +36,12 @@ def batch(**changes: NDArray[Any]) -> dict[str, Any]:
     return good | changes
 
 
+def test_a_gradient_is_shortened_to_more_than_nothing(opened: Graph) -> None:
+    opened.begin(ARRAYS)
+    with pytest.raises(ValueError, match="clip_norm is above 0, got 0"):
+        opened.step(**batch(), learning_rate=0.1, clip_norm=0)
+
+
 def spoiled(array: NDArray[np.float32], what: float) -> NDArray[np.float32]:
     array = array.copy()
     array[(0,) * array.ndim] = what
@@ -77,7 +83,7 @@ def test_a_batch_that_is_none_is_refused_before_the_runtime_sees_it(
     assert all(after[name].tobytes() == ARRAYS[name].tobytes() for name in ARRAYS)
 
 
-@pytest.mark.parametrize("name", ["learning_rate", "momentum", "proximal_mu", "body_rate"])
+@pytest.mark.parametrize("name", ["learning_rate", "momentum", "clip_norm", "proximal_mu", "body_rate"])
 @pytest.mark.parametrize("number", [-0.1, float("nan"), float("inf")])
 def test_settings_are_finite_and_not_negative(opened: Graph, name: str, number: float) -> None:
     opened.begin(ARRAYS)

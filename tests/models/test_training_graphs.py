@@ -75,7 +75,8 @@ def largest_difference(a: dict[str, Any], b: dict[str, Any]) -> float:
         {},
         {"momentum": 0.9, "learning_rate": 0.003},
         {"proximal_mu": 2.0},
-        {"proximal_mu": 2.0, "momentum": 0.5, "body_rate": 0.25},
+        {"clip_norm": 0.3},
+        {"proximal_mu": 2.0, "momentum": 0.5, "body_rate": 0.25, "clip_norm": 0.3},
     ],
     ids=str,
 )
@@ -194,6 +195,7 @@ def test_no_input_or_output_lacks_an_axis(name: str) -> None:
         "class_mask": [32],
         "learning_rate": [1],
         "momentum": [1],
+        "clip_norm": [1],
         "proximal_mu": [1],
         "body_rate": [1],
     }

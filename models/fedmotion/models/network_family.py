@@ -19,6 +19,10 @@ from fedmotion.models.statistics import Moments, moments_of_axes
 from fedmotion.models.tflite_door import graph
 from fedmotion.protocol.messages import TrainSettings
 
+_CLIP_NORM = 1.0
+"""Gradients are shortened to this length: a home of few and similar windows else steps too far at a rate that
+suits many."""
+
 
 def moments(specification: Specification, windows: NDArray[np.float32]) -> Moments:
     """Return the moments of the windows' samples, by axis."""
@@ -80,11 +84,13 @@ def train(
                 weights[batch],
                 class_mask,
                 learning_rate=settings.learning_rate,
+                clip_norm=_CLIP_NORM,
                 proximal_mu=settings.proximal_mu,
             )
             n_steps += 1
     trained = dict(network.arrays())
-    if not all(np.isfinite(array).all() for array in trained.values()):
+    # NaN compares false.
+    if not all((np.abs(trained[each.name]) <= each.limit).all() for each in specification.of_role("trained")):
         raise ValueError("training grew without bound: the start is too large or the learning rate too high")
     loss = _loss(specification, {**parameters, **trained}, windows, labels)
     return TrainResult(trained, n_steps, {"cross_entropy": loss})

@@ -85,6 +85,7 @@ class Graph:
         *,
         learning_rate: float,
         momentum: float = 0.0,
+        clip_norm: float = 1e6,
         proximal_mu: float = 0.0,
         body_rate: float = 1.0,
     ) -> float:
@@ -100,6 +101,8 @@ class Graph:
             float32, shape (n_windows,): how much each window counts.
         class_mask
             float32, shape (N_OUTPUTS,): 1 for the outputs that have a part, 0 for the others.
+        clip_norm
+            A gradient that is longer, over all arrays, is shortened to this.
         body_rate
             Factor on the learning rate of all layers but the last; 0 trains the last one only.
 
@@ -113,12 +116,15 @@ class Graph:
         numbers = {
             "learning_rate": learning_rate,
             "momentum": momentum,
+            "clip_norm": clip_norm,
             "proximal_mu": proximal_mu,
             "body_rate": body_rate,
         }
         for name, number in numbers.items():
             if not 0 <= number < math.inf:
                 raise ValueError(f"{name} is finite and not negative, got {number}")
+        if clip_norm == 0:  # which would divide by nothing
+            raise ValueError("clip_norm is above 0, got 0")
         is_free = not self._is_shifted and not proximal_mu and body_rate == 1
         if is_free:
             del numbers["proximal_mu"], numbers["body_rate"]
