@@ -97,7 +97,7 @@ packages:
 	@touch $@
 
 .venv/.installed-dev: .venv/bin/python pyproject.toml
-	$(BIN)/pip install --quiet --editable '.[demo,web]' --group dev
+	$(BIN)/pip install --quiet --editable '.[demo,web,export]' --group dev
 	@touch $@ .venv/.installed-demo
 
 .venv-graphs/.installed: Makefile

@@ -102,6 +102,11 @@ TRESPASSES = {
         "def later() -> None:\n    import tflite_runtime.interpreter",
         "fedmotion.models.network_family -> tflite_runtime",
     ),
+    "flatbuffers and tflite are imported in models.tflite_file alone": (
+        "fedmotion.models.networks",
+        "import flatbuffers",
+        "fedmotion.models.networks -> flatbuffers",
+    ),
     "SQLite is imported in delivery.sqlite_store alone": (
         "fedmotion.aggregator.intake",
         "import sqlite3",

@@ -21,6 +21,7 @@ from fedmotion.cli.model_places import (
     rows_of_profile,
 )
 from fedmotion.cli.model_tables import SHORT, console, show_decisions, show_difference, show_report, show_rows
+from fedmotion.cli.models_export import command as export_command
 from fedmotion.host.decided_otherwise import decision_difference
 from fedmotion.host.profile import find_profile
 from fedmotion.host.recording_store import RecordingStore
@@ -41,10 +42,11 @@ Examples:
   fedmotion models show anna                      what the profile anna recognises by
   fedmotion models diff federation@1 federation@12
   fedmotion models save federation swipes.safetensors
+  fedmotion models export anna anna.tflite --header anna.h --profile anna
 """,
 )
 def command() -> None:
-    """List models, show and compare them, and save one into a file.
+    """List models, show and compare them, save one into a file, and write one for a microcontroller.
 
     A model file is a safetensors file, which everybody can open; docs/models.md has its layout.
     """
@@ -178,6 +180,9 @@ def save(model: str, file: Path, round_id: int | None) -> None:
         f"{file}: round {found.round_id} of {found.federation}, {len(data)} bytes, "
         f"sha256 {found.sha256.hex()[:SHORT]}"
     )
+
+
+command.add_command(export_command)
 
 
 def _parted(found: Iterable[ModelRow | str]) -> tuple[list[ModelRow], list[str]]:
