@@ -17,7 +17,7 @@ TINY = Network((Dense("head", 32, False),), window_length=2)
 
 
 def performed(n_each: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Standardised windows of three movements that differ in time more than in size, noisy enough to be mixed up."""
+    """Standardised windows of three movements that differ in their timing, noisy enough to be mixed up."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(N_CLASSES), n_each)
     time = np.linspace(0, 1, 96)[None, :] + rng.normal(0, 0.05, (len(labels), 1))
