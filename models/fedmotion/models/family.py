@@ -47,8 +47,16 @@ class Family(Protocol):
         labels: NDArray[np.int64],
         settings: TrainSettings,
         gradient_offset: Mapping[str, Array] | None = None,
+        *,
+        is_head_only: bool = False,
     ) -> TrainResult:
-        """Return the arrays after `settings.n_epochs` from `parameters`; the same seed, the same bits."""
+        """Return the arrays after `settings.n_epochs` from `parameters`; the same seed, the same bits.
+
+        With `is_head_only` those of the last layer change, see `head`, and the others stay to the bit.
+        """
+
+    def head(self, specification: Specification) -> tuple[str, ...]:
+        """Return the names of the trained arrays that decide: the last layer's."""
 
     def scores(
         self, specification: Specification, parameters: Mapping[str, Array], windows: NDArray[np.float32]

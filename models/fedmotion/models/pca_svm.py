@@ -41,6 +41,8 @@ def train(
     labels: NDArray[np.int64],
     settings: TrainSettings,
     gradient_offset: Mapping[str, Array] | None = None,
+    *,
+    is_head_only: bool = False,  # noqa: ARG001 - all that a linear model trains is its head
 ) -> TrainResult:
     """Return `coef` (n_classes, n_components) and `intercept` (n_classes,) after the local epochs.
 
@@ -90,6 +92,11 @@ def train(
     if not np.isfinite(loss):
         raise ValueError("training grew without bound: the start is too large or the learning rate too high")
     return TrainResult(trained, n_steps, {"hinge_loss": loss})
+
+
+def head(specification: Specification) -> tuple[str, ...]:
+    """Return the names of all trained arrays: what comes before them is the basis."""
+    return tuple(array.name for array in specification.of_role("trained"))
 
 
 def _batches(
