@@ -14,9 +14,8 @@ from fedmotion.host.profile import Profile
 from fedmotion.host.recording_store import Recording, RecordingStore
 from fedmotion.host.trainer import Trainer
 from fedmotion.models.model_file import StoredModel
-from fedmotion.models.networks import NETWORKS, initial_arrays
 from fedmotion.models.parameters import initial_parameters
-from fedmotion.models.specification import Parameters, Specification, pca_svm
+from fedmotion.models.specification import Parameters, Specification, cnn, pca_svm
 from fedmotion.protocol.tensors import sha256_of
 
 ACTIVITIES = ("swipe_left", "swipe_right", "other")
@@ -47,8 +46,8 @@ def stored(specification: Specification, arrays: Parameters) -> StoredModel:
 
 def a_cnn(profile: Profile, activities: tuple[str, ...] = ACTIVITIES) -> StoredModel:
     """A network that is not trained, with the axes' mean and scale of the profile's takes."""
-    specification = replace_family(pca_svm(activities))
-    arrays: Parameters = {**initial_arrays(NETWORKS["cnn"], seed=1)}
+    specification = cnn(activities, seed=1)
+    arrays = initial_parameters(specification)
     rng = np.random.default_rng(2)
     arrays["head_kernel"] = rng.normal(0, 0.3, arrays["head_kernel"].shape).astype(np.float32)
     with RecordingStore(profile.recordings, clock=lambda: 0.0) as store:
@@ -56,18 +55,6 @@ def a_cnn(profile: Profile, activities: tuple[str, ...] = ACTIVITIES) -> StoredM
     if len(windows):
         arrays |= {"mean": windows.mean(axis=(0, 1)), "scale": windows.std(axis=(0, 1))}
     return stored(specification, arrays)
-
-
-def replace_family(specification: Specification) -> Specification:
-    return Specification(
-        family="cnn",
-        activities=specification.activities,
-        rate_hz=50.0,
-        window_length=96,
-        n_features=0,
-        n_components=0,
-        arrays=specification.arrays,
-    )
 
 
 def test_a_network_is_written_with_its_arena_and_how_alike_it_decides(

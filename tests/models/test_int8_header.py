@@ -12,21 +12,12 @@ from fedmotion.models.int8_input import InputMap, input_map
 from fedmotion.models.int8_network import quantise
 from fedmotion.models.mounting import Mounting
 from fedmotion.models.networks import NETWORKS, initial_arrays
-from fedmotion.models.specification import ArraySpecification, Specification
+from fedmotion.models.specification import cnn
 from fedmotion.models.tflite_file import tflite_file
 from fedmotion.models.turns import about_axis
 
 ACTIVITIES = ("swipe_left", 'grüß "dich" *\\/', "what??/", "other")
-SPECIFICATION = Specification(
-    family="cnn",
-    activities=ACTIVITIES,
-    rate_hz=50.0,
-    window_length=96,
-    n_features=0,
-    n_components=0,
-    arrays=(ArraySpecification("head_bias", (32,), "float32", "trained"),),
-    min_probability=0.7,
-)
+SPECIFICATION = cnn(ACTIVITIES, min_probability=0.7)
 PER_COUNT = np.repeat([8 * 9.80665 / 32768, 1000 * np.pi / 180 / 32768], 3)
 WARNINGS = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
 

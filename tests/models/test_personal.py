@@ -17,7 +17,7 @@ ACTIVITIES = ("swipe_left", "swipe_right", "other")
 SETTINGS = TrainSettings(learning_rate=0.02, n_epochs=3, batch_size=16, seed=7)
 
 
-@pytest.fixture(params=FAMILIES.values(), ids=FAMILIES.keys())
+@pytest.fixture(params=list(FAMILIES.values()), ids=list(FAMILIES))
 def case(request: pytest.FixtureRequest) -> Case:
     assert isinstance(request.param, Case)
     return request.param

@@ -37,6 +37,8 @@ def train(
     labels: NDArray[np.int64],
     settings: TrainSettings,
     gradient_offset: Mapping[str, Array] | None = None,
+    *,
+    is_head_only: bool = False,
 ) -> TrainResult:
     """Return the network's arrays after the local epochs of stochastic gradient descent.
 
@@ -86,6 +88,7 @@ def train(
                 learning_rate=settings.learning_rate,
                 clip_norm=_CLIP_NORM,
                 proximal_mu=settings.proximal_mu,
+                body_rate=0.0 if is_head_only else 1.0,
             )
             n_steps += 1
     trained = dict(network.arrays())
@@ -94,6 +97,12 @@ def train(
         raise ValueError("training grew without bound: the start is too large or the learning rate too high")
     loss = _loss(specification, {**parameters, **trained}, windows, labels)
     return TrainResult(trained, n_steps, {"cross_entropy": loss})
+
+
+def head(specification: Specification) -> tuple[str, ...]:
+    """Return the names of the last layer's arrays."""
+    name = NETWORKS[specification.family].layers[-1].name
+    return f"{name}_kernel", f"{name}_bias"
 
 
 def scores(

@@ -8,6 +8,7 @@ import msgspec
 
 from fedmotion.models.statistics import MIN_WINDOWS
 from fedmotion.simulation.evaluation.alarms import Alarms, FalseAlarms
+from fedmotion.simulation.evaluation.contest import WAYS
 from fedmotion.simulation.evaluation.figures import Difference, Figures
 from fedmotion.simulation.evaluation.measures import Spread
 from fedmotion.simulation.evaluation.mounting import N_KNOWN, Turned
@@ -19,6 +20,7 @@ _GAINED = {
     "federated - pooled": "federated - pooled, tuned",
     "federated - pooled_alike": "federated - pooled, the federation's settings",
     "personalised - federated": "personalised - federated, on the same takes",
+    **{f"{way} - federated": f"{way} - federated, likewise" for way in WAYS},
 }
 
 
@@ -126,6 +128,11 @@ def _accuracies(figures: Figures) -> list[str]:
                 figures.personalised.accuracy,
                 figures.personalised.macro_f1,
                 "the same",
+            ),
+            *(
+                (f"{way} with those", method.accuracy, method.macro_f1, "the same")
+                for way, method in figures.personal.items()
+                if way != "fine-tuned"
             ),
         ]
     return [
