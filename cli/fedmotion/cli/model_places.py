@@ -10,6 +10,7 @@ import msgspec
 from fedmotion.aggregator.federation_records import Federation, KeptModel
 from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.cli.aggregator_folder import AggregatorFolder
+from fedmotion.host.personal_model import PersonalFiles, PersonalRecord
 from fedmotion.host.profile import Profile, find_profile, profiles_directory
 from fedmotion.host.released_model import read_model_file, this_program
 from fedmotion.models.model_file import SUFFIX, StoredModel
@@ -59,6 +60,13 @@ def find_model(text: str, round_id: int | None = None) -> StoredModel:
     if round_id is not None and model.round_id != round_id:
         raise ValueError(f"{text} holds the model of round {model.round_id} only, got round {round_id}")
     return model
+
+
+def personal_record(text: str) -> PersonalRecord | None:
+    """Return how the personal model that `text` names was made; None of another or where it is not known."""
+    if not text.endswith(_AT_PERSONAL) or Path(text).expanduser().is_file():
+        return None
+    return PersonalFiles(_profile(text.removesuffix(_AT_PERSONAL)).personal_model).read_record()
 
 
 def rows_of_profile(name: str) -> list[ModelRow]:

@@ -90,12 +90,8 @@ class PersonalFiles:
 
     def read(self, federation_id: UUID, base: LoadedModel) -> Personal | None:
         """Return the personal model that was made of `base`; none where there is none or it is of no use."""
-        try:
-            record = msgspec.json.decode(self._record.read_bytes(), type=PersonalRecord)
-        except FileNotFoundError:
-            return None
-        except (OSError, msgspec.DecodeError, RecursionError) as error:
-            _log.warning("the personal model is not used: %s is damaged (%s)", self._record, error)
+        record = self.read_record()
+        if record is None:
             return None
         made_of = (record.federation_id, record.lineage_id, record.base_sha256)
         if made_of != (federation_id, base.lineage_id, base.sha256.hex()):
@@ -104,6 +100,16 @@ class PersonalFiles:
         if model is None or model.sha256.hex() != record.sha256 or model.specification != base.specification:
             return None
         return Personal(replace(model, is_personal=True), record)
+
+    def read_record(self) -> PersonalRecord | None:
+        """Return how the personal model was made; none where it is not known, which is logged."""
+        try:
+            return msgspec.json.decode(self._record.read_bytes(), type=PersonalRecord)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError, RecursionError) as error:
+            _log.warning("the personal model is not used: %s is damaged (%s)", self._record, error)
+            return None
 
 
 class Personaliser:
