@@ -223,6 +223,7 @@ class _Kitchen:
         self._broker = MemoryBroker()
         self._publisher = MemoryDoor(self._broker, name="aggregator", on_event=lambda _event: None)
         self._publisher.start()
+        self._broker.deliver()
 
     def release(self, parameters: Parameters, round_id: int) -> None:
         message = self._message(parameters, round_id=round_id)

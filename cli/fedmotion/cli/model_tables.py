@@ -113,7 +113,8 @@ def how_it_was_made(record: PersonalRecord) -> str:
     released, personal = record.released, record.personal
     return (
         f"Personal: {what} by {record.n_trained} own takes, from the released model "
-        f"{record.base_sha256[:SHORT]}; of {personal.n_takes} held-out takes that decides {released.n_right} rightly, this one "
+        f"{record.base_sha256[:SHORT]}; of {personal.n_takes} held-out takes that decides "
+        f"{released.n_right} rightly, this one "
         f"{personal.n_right} ({'it is' if record.is_better else 'so it is not'} recognised by)"
     )
 
