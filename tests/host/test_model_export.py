@@ -1,5 +1,6 @@
 """Models for microcontrollers, with a person's own takes as calibration."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +9,13 @@ from uuid import UUID
 import numpy as np
 import pytest
 
+from fedmotion.cli.main import main
 from fedmotion.host.arena import measured_arena
 from fedmotion.host.model_export import export
 from fedmotion.host.profile import Profile
 from fedmotion.host.recording_store import Recording, RecordingStore
 from fedmotion.host.trainer import Trainer
-from fedmotion.models.model_file import StoredModel
+from fedmotion.models.model_file import StoredModel, encode_model_file
 from fedmotion.models.parameters import initial_parameters
 from fedmotion.models.specification import Parameters, Specification, cnn, pca_svm
 from fedmotion.protocol.tensors import sha256_of
@@ -140,3 +142,28 @@ def test_without_the_extra_it_says_what_to_install(
     monkeypatch.setitem(__import__("sys").modules, "fedmotion.models.tflite_file", None)
     with pytest.raises(ValueError, match=re.escape("an extra: pip install 'fedmotion[export]'")):
         export(model, profile, "home.h")
+
+
+def test_the_command_writes_both_files_and_says_what_they_are(
+    tmp_path: Path,
+    takes: list[Recording],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    profile = fill(tmp_path / "ada", takes)
+    monkeypatch.chdir(tmp_path)
+    Path("home.safetensors").write_bytes(encode_model_file(a_cnn(profile)))
+    words = "fedmotion models export home.safetensors home.tflite --header home.h --profile ./ada"
+    monkeypatch.setattr("sys.argv", words.split())
+    main()
+    written, header, takes_said = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"home\.tflite: 7\d\d\d bytes, [4-6]\d\d\d bytes of arena \(.+\)", written)
+    assert header == "home.h: the same as a C array, with what a board does around it"
+    assert re.match(r"of 28 takes of \./ada, 8 bits decide 2[78] as the model does; ", takes_said)
+    assert Path("home.tflite").read_bytes()[4:8] == b"TFL3"
+    assert {Path(name).stat().st_mode & 0o777 for name in ("home.tflite", "home.h")} == {0o600}
+    monkeypatch.setattr("sys.argv", [*words.split(), "--force", "--json"])
+    main()
+    told = json.loads(capsys.readouterr().out)
+    assert (told["file"], told["header"], told["n_takes"]) == ("home.tflite", "home.h", 28)
+    assert told["n_bytes"] == Path("home.tflite").stat().st_size
