@@ -312,9 +312,11 @@ def test_after_a_restart_the_kept_personal_model_is_used_from_the_start(
     kitchen.used.clear()
     again = kitchen.agent()
     assert [model.sha256 for model in kitchen.used] == [used.sha256], "the retained release changes nothing"
+    before = kitchen.profile.personal_model.stat().st_mtime_ns
     again.work()
     again.close()
     assert len(kitchen.used) == 1
+    assert kitchen.profile.personal_model.stat().st_mtime_ns == before, "nothing to make anew"
 
 
 def test_one_that_only_recognises_uses_it_and_makes_none(

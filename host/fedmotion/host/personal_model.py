@@ -52,6 +52,11 @@ class PersonalRecord(msgspec.Struct, frozen=True, kw_only=True):
     personal: HeldOutScore
 
     @property
+    def made_by(self) -> tuple[FineTune, bool, int, int]:
+        """What was done, and with how many takes."""
+        return self.fine_tune, self.normalise, self.n_trained, self.personal.n_takes
+
+    @property
     def is_better(self) -> bool:
         """Whether the personal model decides more rightly, and sees no more gestures where there are none."""
         return (
@@ -172,6 +177,11 @@ class Personaliser:
         specification = base.specification
         train = self._trainer.local_windows(specification)
         held = self._trainer.held_out_windows(specification)
+        kept = self._files.read(self._federation_id, base)
+        wanted = (self._how.fine_tune, self._how.normalise, len(train.windows), len(held.windows))
+        if kept is not None and wanted == kept.record.made_by:
+            # A restart meets the same release again.
+            return kept
         parameters = personalised(
             specification, base.parameters, train.windows, train.labels, self._trainer.settings, self._how
         )
