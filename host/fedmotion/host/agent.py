@@ -41,7 +41,7 @@ from fedmotion.host.profile import Profile
 from fedmotion.host.recogniser import Decision, Recogniser, Recognition
 from fedmotion.host.recorder import Recorder
 from fedmotion.host.recording_store import Recording, RecordingStore
-from fedmotion.host.released_model import LoadedModel, ReleasedModelFile
+from fedmotion.host.released_model import LoadedModel
 from fedmotion.host.serial_port import Bytes, Lost, Opened, SerialEvent
 from fedmotion.host.trainer import Answer, Trainer
 from fedmotion.host.work_thread import Submit, WorkThread
@@ -149,7 +149,6 @@ class Agent:
         self.n_store_errors = 0
         self._clock = clock
         self._wall_clock = wall_clock
-        self._invitation = invitation
         self._on_recognition = on_recognition
         self._on_recording = on_recording
         self._on_released_model = on_released
@@ -160,7 +159,6 @@ class Agent:
         self._is_stopping = False
         self._is_board_started = False
         self._takes_part = configuration.takes_part
-        self._released_file = ReleasedModelFile(profile.released_model)
         self._personal = PersonalUse(profile, configuration.personalisation, invitation)
         self._work = WorkThread("training")
         self._submit = submit or self._work.submit
@@ -361,27 +359,16 @@ class Agent:
         # Between two events no window is under decision: the next one meets the new model.
         self.recogniser.swap(used)
         # Elsewhere: neither the stream nor the round that is open by now waits for the disk.
-        self._submit(lambda: self._keep(model))
-        self._submit(lambda: self._look_at(model))
+        self._submit(lambda: self._personal.keep(model, self._wall_clock()))
+        self._submit(lambda: self._personal.look_at(model, self._comparison, self.queue.put))
         _log.debug("round=%d released model in use", model.round_id)
         self._start_board()
         self._on_released_model(used)
-
-    def _look_at(self, released: LoadedModel) -> None:
-        """Make the personal model and compare, in the worker's thread."""
-        if (personal := self._personal.make(released)) is not None:
-            self.queue.put(personal)
-        if self._comparison is not None:
-            self._comparison.try_to_compare(released, self.queue.put, personal)
 
     def _on_personal(self, personal: Personal) -> None:
         if (used := self._personal.choose(personal)) is not None:
             self.recogniser.swap(used)
             self._on_released_model(used)
-
-    def _keep(self, model: LoadedModel) -> None:
-        if self._invitation is not None:
-            self._released_file.try_to_write(model, self._invitation, self._wall_clock())
 
     def _next_events(self) -> list[AgentEvent]:
         """Return what waits, at most TICK_S from now; bytes that follow each other become one event."""

@@ -2,21 +2,23 @@
 
 from collections.abc import Callable
 
+from fedmotion.host.benefit import Benefit, Comparison
 from fedmotion.host.personal_model import Personal, PersonalFiles, Personaliser
 from fedmotion.host.profile import Profile
-from fedmotion.host.released_model import LoadedModel
+from fedmotion.host.released_model import LoadedModel, ReleasedModelFile
 from fedmotion.host.trainer import Trainer
 from fedmotion.models.personal import Personalisation
 from fedmotion.protocol.invitation import Invitation
 
 
 class PersonalUse:
-    """One agent's: `begin` and `choose` belong to its loop, `make` to the thread that trains.
+    """One agent's: `begin` and `choose` belong to its loop, `keep` and `look_at` to the thread that trains.
 
     `how` None makes no personal model and uses none.
     """
 
     def __init__(self, profile: Profile, how: Personalisation | None, invitation: Invitation | None) -> None:
+        self._released_file = ReleasedModelFile(profile.released_model)
         self._files = PersonalFiles(profile.personal_model)
         self._how = how
         self._invitation = invitation
@@ -41,9 +43,23 @@ class PersonalUse:
         self._used = released if personal is None else _better(released, personal)
         return self._used
 
-    def make(self, released: LoadedModel) -> Personal | None:
-        """Return the personal model of `released`, kept on disk; None where none can be made."""
-        return None if self._personaliser is None else self._personaliser.try_to_make(released)
+    def keep(self, released: LoadedModel, written_unix_s: float) -> None:
+        """Keep the released model itself; the log says why where it cannot be kept."""
+        if self._invitation is not None:
+            self._released_file.try_to_write(released, self._invitation, written_unix_s)
+
+    def look_at(
+        self,
+        released: LoadedModel,
+        comparison: Comparison | None,
+        on_done: Callable[[Personal | Benefit], object],
+    ) -> None:
+        """Make the personal model of `released` and compare; `on_done` is told of what comes of either."""
+        personal = None if self._personaliser is None else self._personaliser.try_to_make(released)
+        if personal is not None:
+            on_done(personal)
+        if comparison is not None:
+            comparison.try_to_compare(released, on_done, personal)
 
     def choose(self, personal: Personal) -> LoadedModel | None:
         """Return what to recognise by now that `personal` is there.
