@@ -14,7 +14,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PLATFORMIO_SETTING_ENABLE_TELEMETRY := no
 export PLATFORMIO_DISABLE_UPGRADE_CHECK := true
 
-.PHONY: demo test test-firmware packages lint firmware images arduino-library benchmark clean
+# TensorFlow builds the training graphs and is needed for nothing else; another version builds other bytes.
+TENSORFLOW := tensorflow-cpu==2.21.0
+# The older TFLite runtime has wheels up to this Python.
+OLD_PYTHON ?= python3.11
+
+.PHONY: demo test test-firmware test-tflite-old packages lint firmware images arduino-library graphs check-graphs \
+	benchmark clean
 
 demo: .venv/.installed-demo
 	$(BIN)/fedmotion demo $(ARGS)
@@ -52,6 +58,22 @@ images: firmware
 arduino-library:
 	$(PYTHON) firmware/platforms/arduino_library.py fedmotion-node.zip
 
+# The networks' training graphs; to be committed with a change of models/fedmotion/models/networks.py.
+graphs: .venv-graphs/.installed
+	PYTHONPATH=models .venv-graphs/bin/python models/build_graphs.py models/fedmotion/models/artifacts
+
+# That the committed graphs are what their source builds, to the bit.
+check-graphs: .venv-graphs/.installed
+	rm -rf build/graphs
+	PYTHONPATH=models .venv-graphs/bin/python models/build_graphs.py build/graphs
+	diff -r build/graphs models/fedmotion/models/artifacts
+
+# The networks on the older runtime, which goes with numpy below 2.
+test-tflite-old: .venv-tflite-old/.installed
+	.venv-tflite-old/bin/pytest -p no:cacheprovider -W default tests/models/test_tflite_door.py \
+		tests/models/test_training_graphs.py tests/models/test_family_conformance.py \
+		tests/models/test_family_federated.py -q -k "mlp or cnn or door"
+
 # Each prints what it measures beside the peer or limit that it is compared with.
 benchmark: .venv/.installed-dev
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
@@ -75,8 +97,19 @@ packages:
 	@touch $@
 
 .venv/.installed-dev: .venv/bin/python pyproject.toml
-	$(BIN)/pip install --quiet --editable '.[demo,web,emulator]' --group dev
+	$(BIN)/pip install --quiet --editable '.[demo,web,emulator,export]' --group dev
 	@touch $@ .venv/.installed-demo
 
+.venv-graphs/.installed: Makefile
+	$(PYTHON) -m venv .venv-graphs
+	.venv-graphs/bin/pip install --quiet $(TENSORFLOW)
+	@touch $@
+
+.venv-tflite-old/.installed: pyproject.toml
+	$(OLD_PYTHON) -m venv .venv-tflite-old
+	.venv-tflite-old/bin/pip install --quiet --editable '.[tflite-old]' pytest pytest-timeout
+	@touch $@
+
 clean:
-	rm -rf .venv .pio build dist fedmotion-node.zip .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-graphs .venv-tflite-old .pio build dist fedmotion-node.zip .coverage .coverage.* .mypy_cache \
+		.pytest_cache .ruff_cache .import_linter_cache

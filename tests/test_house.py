@@ -42,6 +42,8 @@ DOORS = {
     },
     "websockets": {"fedmotion.host.plot.web_server"},
     "sklearn": {"fedmotion.models.pca_svm"},
+    "ai_edge_litert": {"fedmotion.models.tflite_door"},
+    "tflite_runtime": {"fedmotion.models.tflite_door"},
     "sqlite3": {"fedmotion.delivery.sqlite_store"},
     **{
         posix_only: {"fedmotion.boards.posix_terminal"}
@@ -94,6 +96,16 @@ TRESPASSES = {
         "fedmotion.host.trainer",
         "def later() -> None:\n    import sklearn.svm",
         "fedmotion.host.trainer -> sklearn",
+    ),
+    "the TFLite runtime is imported in models.tflite_door alone": (
+        "fedmotion.models.network_family",
+        "def later() -> None:\n    import tflite_runtime.interpreter",
+        "fedmotion.models.network_family -> tflite_runtime",
+    ),
+    "flatbuffers and tflite are imported in models.tflite_file alone": (
+        "fedmotion.models.networks",
+        "import flatbuffers",
+        "fedmotion.models.networks -> flatbuffers",
     ),
     "SQLite is imported in delivery.sqlite_store alone": (
         "fedmotion.aggregator.intake",
@@ -196,7 +208,7 @@ def test_files_that_are_read_at_run_time_lie_inside_a_portion() -> None:
     named = [found for path in MODULES.values() for found in packaged.findall(path.read_text("utf-8"))]
     assert ("broker", "production_mosquitto.conf") in named
     for portion, file in named:
-        assert (PORTIONS[portion.split(".")[0]].joinpath(*portion.split(".")[1:]) / file).is_file()
+        assert (PORTIONS[portion.split(".")[0]].joinpath(*portion.split(".")[1:]) / file).exists()
 
 
 def test_the_commands_of_the_readme_are_targets_of_the_makefile() -> None:

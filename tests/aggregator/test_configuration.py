@@ -41,7 +41,7 @@ def test_two_keys_are_enough() -> None:
         ("deadline_s = 'soon'", "Expected `float`, got `str` - at `$.deadline_s`"),
         ("deadline_s = nan", "deadline_s is 0.1 to 604800, got nan"),
         ("deadline_s = 0", "deadline_s is 0.1 to 604800, got 0.0"),
-        ("learning_rate = -1", "learning_rate is 1e-09 to 1000, got -1.0"),
+        ("learning_rate = -1", "learning_rate is 0 to 1000, got -1.0"),
         ("min_updates = 0", "min_updates is 1 to 1000, got 0"),
         ("min_clients = 1", "min_clients is at least min_updates, 2,"),
         ("quorum = 1", "quorum is 0 (all) or at least min_updates, 2, got 1"),

@@ -98,7 +98,8 @@ def test_lines_of_json_through_a_pipe_correct_what_was_recognised(
 
     recognised = []
     while (event := json.loads(process.stdout.readline()))["event"] != "lost":
-        recognised.append(event)
+        if event["event"] == "recognised":
+            recognised.append(event)
     assert len(recognised) >= 5
     last = recognised[-1]
     other = "swipe_left" if last["activity"] == "swipe_right" else "swipe_right"

@@ -285,7 +285,7 @@ def test_a_profile_and_an_aggregator_without_released_models_say_what_to_do(
     assert "the profile anna has met no released model yet: run `fedmotion agent`" in run("show", "anna").err
 
 
-@pytest.mark.parametrize("name", ["list", "show", "diff", "save"])
+@pytest.mark.parametrize("name", ["list", "show", "diff", "save", "export"])
 def test_every_subcommand_has_help_with_examples(run: Run, name: str) -> None:
     text = run(name, "--help").out
     assert f"fedmotion models {name} " in text.split("Examples:")[1]

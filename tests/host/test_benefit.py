@@ -7,8 +7,10 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from fedmotion.broker.memory import MemoryBroker, MemoryDoor
+from fedmotion.cli.benefit_table import show_benefit
 from fedmotion.delivery.retained_model import publish_retained
 from fedmotion.host.agent import Agent
 from fedmotion.host.benefit import Benefit, BenefitHistory, Comparison
@@ -169,3 +171,18 @@ def test_a_damaged_history_is_named(tmp_path: Path) -> None:
     (tmp_path / "benefit.json").write_text("[{")
     with pytest.raises(ValueError, match=r"benefit\.json is damaged .* delete it"):
         BenefitHistory(tmp_path / "benefit.json").read()
+
+
+def test_a_personal_model_has_a_column_where_there_was_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with_personal = msgspec.structs.replace(
+        EXAMPLE, round_id=8, n_right_personal=19, n_false_alarms_personal=1
+    )
+    show_benefit(Console(width=120), [EXAMPLE, with_personal])
+    said = capsys.readouterr().out
+    assert "personal" in said.splitlines()[1]
+    assert "3 → 0 → -" in said
+    assert "95%" in said
+    assert "3 → 0 → 1" in said
+    assert said.rstrip().endswith("; the personal model 95%")
+    show_benefit(Console(width=120), [EXAMPLE])
+    assert "personal" not in capsys.readouterr().out

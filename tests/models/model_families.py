@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from fedmotion.models import network_family
 from fedmotion.models import pca_svm as pca_svm_family
 from fedmotion.models import specification as specifications
 from fedmotion.models.family import Family
@@ -20,10 +22,11 @@ THREE = ("swipe_left", "swipe_right", "other")
 
 @dataclass(frozen=True)
 class Case:
-    """A family and how to specify a small model of it."""
+    """A family and how to specify a small model of it; it steps `n_times` as far as settings say."""
 
     model: Family  # mypy checks here that the module keeps the contract
     specify: Callable[[tuple[str, ...]], Specification]
+    n_times: float = 1.0
 
     def start(self, specification: Specification, windows: NDArray[np.float32]) -> Parameters:
         """Initial parameters, with a basis where the family has one."""
@@ -43,6 +46,9 @@ FAMILIES = {
         lambda activities: specifications.pca_svm(activities, n_components=6, n_fourier=64, gamma=0.2),
     ),
     "pca_svm": Case(pca_svm_family, lambda activities: specifications.pca_svm(activities, n_components=6)),
+    # They step once a batch, and not once a window.
+    "mlp": Case(network_family, specifications.mlp, n_times=5),
+    "cnn": Case(network_family, specifications.cnn, n_times=5),
 }
 
 
@@ -77,6 +83,5 @@ def train(
     settings: TrainSettings = SETTINGS,
     gradient_offset: Parameters | None = None,
 ) -> Parameters:
-    return dict(
-        case.model.train(specification, parameters, windows, labels, settings, gradient_offset).trained
-    )
+    scaled = msgspec.structs.replace(settings, learning_rate=case.n_times * settings.learning_rate)
+    return dict(case.model.train(specification, parameters, windows, labels, scaled, gradient_offset).trained)

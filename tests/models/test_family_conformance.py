@@ -41,7 +41,7 @@ def test_its_name_finds_it(case: Case) -> None:
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(ValueError, match="a model family is one of pca_svm, got 'os'"):
+    with pytest.raises(ValueError, match="a model family is one of pca_svm, mlp, cnn, got 'os'"):
         family("os")
 
 
@@ -187,7 +187,8 @@ def test_probabilities_are_some_whatever_the_parameters(case: Case, size: float)
     parameters = case.start(specification, windows)
     rng = np.random.default_rng(1)
     for array in specification.of_role("trained"):
-        parameters[array.name] = (size * rng.uniform(-1, 1, array.shape)).astype(array.dtype)
+        largest = min(size, float(np.finfo(array.dtype).max))
+        parameters[array.name] = (largest * rng.uniform(-1, 1, array.shape)).astype(array.dtype)
     probabilities = case.model.probabilities(specification, parameters, windows)
     assert ((probabilities >= 0) & (probabilities <= 1)).all()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
@@ -340,12 +341,17 @@ def test_windows_lie_where_their_own_kind_does(case: Case) -> None:
         case.model.points(specification, parameters, windows[:, 1:])
 
 
-def test_features_computed_before_are_decided_as_their_windows_are(case: Case) -> None:
+def test_features_computed_before_are_decided_as_their_windows_are_or_are_refused(case: Case) -> None:
     specification = case.specify(THREE)
     windows, labels = performed(specification)
     parameters = case.start(specification, windows)
     parameters |= train(case, specification, parameters, windows, labels)
     rows = features(windows)
+    if not specification.n_components:
+        name = specification.family
+        with pytest.raises(ValueError, match=f"a {name} takes windows as they are and no features"):
+            case.model.probabilities_of_features(specification, parameters, rows)
+        return
     expected = case.model.probabilities(specification, parameters, windows)
     assert (case.model.probabilities_of_features(specification, parameters, rows) == expected).all()
     for wrong in (rows[:, 1:], rows[0], np.full_like(rows, np.nan)):

@@ -13,6 +13,8 @@ from fedmotion.models.specification import (
     MAX_GAMMA,
     Specification,
     check_activities,
+    cnn,
+    mlp,
     pca_svm,
 )
 from fedmotion.protocol.identity import check_federation
@@ -37,17 +39,24 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
             "no gesture. Part of the store for good; `fedmotion aggregator gestures` adds to it"
         ),
     ]
+    model: Annotated[
+        str,
+        Said(
+            description="what learns: `pca_svm`, a linear model of features, or a small network, `mlp` or "
+            "`cnn`, which agents train with the TFLite runtime (`pip install 'fedmotion[tflite]'`)"
+        ),
+    ] = "pca_svm"
     rate_hz: Annotated[
         float,
         Said(description="samples a second after resampling, 1 to 10000"),
     ] = 50.0
     window_length: Annotated[
         int,
-        Said(description="samples in a window, 2 to 10000"),
+        Said(description="samples in a window, 2 to 10000; of a network 96"),
     ] = 96
     n_components: Annotated[
         int,
-        Said(description="principal components that the linear model sees"),
+        Said(description="principal components that pca_svm sees; a network has none"),
     ] = 25
     n_fourier: Annotated[
         int,
@@ -128,8 +137,11 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
     ] = "fedavg"
     learning_rate: Annotated[
         float,
-        Said(description="step size of the clients' training"),
-    ] = 0.02
+        Said(
+            description="step size of the clients' training; 0 is the model's own, 0.02 of pca_svm and 0.1 "
+            "of a network"
+        ),
+    ] = 0.0
     n_epochs: Annotated[
         int,
         Said(description="passes over a client's windows in one round"),
@@ -201,6 +213,7 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
             value = getattr(self, key)
             if not low <= value <= high:
                 raise ValueError(f"{key} is {low:g} to {high:g}, got {value}")
+        self._check_model()
         if self.strategy not in STRATEGIES:
             raise ValueError(f"strategy is one of {', '.join(sorted(STRATEGIES))}, got {self.strategy!r}")
         if self.min_clients < self.min_updates:
@@ -222,6 +235,14 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
             raise ValueError("store is the name of a file, got an empty one")
         return self
 
+    def _check_model(self) -> None:
+        if self.model not in LEARNING_RATES:
+            raise ValueError(f"model is one of {', '.join(LEARNING_RATES)}, got {self.model!r}")
+        if self.model != "pca_svm" and (self.n_fourier or self.is_calibrated):
+            raise ValueError(
+                f"n_fourier and is_calibrated are of pca_svm, a {self.model} has neither: leave them out"
+            )
+
     def specification(self) -> Specification:
         """Return what a federation founded on this configuration learns.
 
@@ -230,6 +251,14 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
         ValueError
             If there is no such model.
         """
+        if self.model in _NETWORKS:
+            return _NETWORKS[self.model](
+                self.activities,
+                rate_hz=self.rate_hz,
+                window_length=self.window_length,
+                seed=self.seed,
+                min_probability=self.min_probability,
+            )
         return pca_svm(
             self.activities,
             rate_hz=self.rate_hz,
@@ -259,7 +288,7 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
     def train_settings(self, round_id: int, *, has_grown: bool = False) -> TrainSettings:
         """Return how the cohort of round `round_id` trains; each round shuffles in its own way."""
         return TrainSettings(
-            learning_rate=self.learning_rate,
+            learning_rate=self.learning_rate or LEARNING_RATES[self.model],
             n_epochs=self.n_epochs,
             batch_size=self.batch_size,
             proximal_mu=self.proximal_mu,
@@ -267,6 +296,11 @@ class AggregatorConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_
             absent_share=self.absent_share if has_grown else 1.0,
         )
 
+
+_NETWORKS = {"mlp": mlp, "cnn": cnn}
+
+LEARNING_RATES = {"pca_svm": 0.02, "mlp": 0.1, "cnn": 0.1}
+"""What is used unless told otherwise: pca_svm steps once a window, a network once a batch."""
 
 _RANGES: tuple[tuple[str, float, float], ...] = (
     ("rate_hz", 1, 10_000),
@@ -284,7 +318,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("evaluate_every", 0, 10**9),
     ("interval_s", 0, 365 * 86_400),
     ("retry_s", 0, 3600),
-    ("learning_rate", 1e-9, 1e3),
+    ("learning_rate", 0, 1e3),
     ("n_epochs", 1, 10_000),
     ("batch_size", 1, 1_000_000),
     ("proximal_mu", 0, 1e6),

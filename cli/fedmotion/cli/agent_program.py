@@ -83,7 +83,7 @@ def run_agent(configuration: AgentConfiguration, *, is_json: bool, listener: Lis
     if listener is not None:
         listener.begin(agent)
     if not is_json:
-        click.echo(_what_recognises(agent.recogniser.round_id), err=True)
+        click.echo(_what_recognises(agent.recogniser.model), err=True)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: agent.stop())
 
@@ -98,10 +98,10 @@ def run_agent(configuration: AgentConfiguration, *, is_json: bool, listener: Lis
         agent.run()
 
 
-def _what_recognises(round_id: int | None) -> str:
-    if round_id is None:
+def _what_recognises(model: LoadedModel | None) -> str:
+    if model is None:
         return "no model yet: gestures are recognised once the federation has released its first"
-    return f"recognising by the {in_words(round_id)}"
+    return f"recognising by the {in_words(model)}"
 
 
 def _ignore(_decision: Decision) -> None:
@@ -119,7 +119,7 @@ def tell_people(event: ToldEvent) -> None:
         case Recording():
             click.echo(f"recorded {event.label}, {(event.stop_us - event.start_us) / 1e6:.1f} s")
         case LoadedModel():
-            click.echo(f"{in_words(event.round_id)} in use: {', '.join(event.specification.activities)}")
+            click.echo(f"{in_words(event)} in use: {', '.join(event.specification.activities)}")
         case StreamCounters():
             click.echo(f"the board is gone after {event.n_frames} frames; waiting for it", err=True)
         case Benefit():
@@ -146,6 +146,7 @@ def tell_scripts(event: ToldEvent) -> None:
             told = {
                 "event": "released",
                 "round_id": event.round_id,
+                "is_personal": event.is_personal,
                 "activities": event.specification.activities,
             }
         case StreamCounters():

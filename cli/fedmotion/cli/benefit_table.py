@@ -29,18 +29,25 @@ def in_a_sentence(benefit: Benefit) -> str:
         if benefit.n_other
         else ""
     )
+    personal = (
+        ""
+        if benefit.n_right_personal is None
+        else f"; the personal model {benefit.n_right_personal / benefit.n_takes:.0%}"
+    )
     return (
         f"round {benefit.round_id}: {alone}, {federated} right of {of} that neither has seen, "
-        f"{difference:+.0%} (95 % between {low:+.0%} and {high:+.0%}){alarms}"
+        f"{difference:+.0%} (95 % between {low:+.0%} and {high:+.0%}){alarms}{personal}"
     )
 
 
 def show_benefit(console: Console, history: Sequence[Benefit]) -> None:
     """Print the last comparisons, and the newest in words."""
     table = Table(box=SIMPLE_HEAD)
-    for column in ("round", "date (UTC)", "takes", "alone", "federated", "difference", "95 % between"):
-        table.add_column(column, justify="right")
-    for column in ("false alarms", "of other"):
+    has_personal = any(each.n_right_personal is not None for each in history[-_N_ROWS:])
+    columns = ["round", "date (UTC)", "takes", "alone", "federated", "difference", "95 % between"]
+    if has_personal:
+        columns.insert(5, "personal")
+    for column in (*columns, "false alarms", "of other"):
         table.add_column(column, justify="right")
     for each in history[-_N_ROWS:]:
         difference, between, federated = "-", "-", "-"
@@ -49,15 +56,22 @@ def show_benefit(console: Console, history: Sequence[Benefit]) -> None:
             difference, between = f"{by:+.0%}", f"{low:+.0%} and {high:+.0%}"
             federated = f"{each.n_right_federated / each.n_takes:.0%}"
         alarms_federated = "-" if each.n_false_alarms_federated is None else each.n_false_alarms_federated
+        personal = "-" if each.n_right_personal is None else f"{each.n_right_personal / each.n_takes:.0%}"
+        false_alarms = f"{each.n_false_alarms_alone} → {alarms_federated}"
+        if has_personal:
+            false_alarms += (
+                f" → {'-' if each.n_false_alarms_personal is None else each.n_false_alarms_personal}"
+            )
         table.add_row(
             str(each.round_id),
             each.made_utc[:16].replace("T", " "),
             f"{each.n_takes}{'' if each.way == 'held out' else ' *'}",
             f"{each.n_right_alone / each.n_takes:.0%}",
             federated,
+            *([personal] if has_personal else []),
             difference,
             between,
-            f"{each.n_false_alarms_alone} → {alarms_federated}",
+            false_alarms,
             str(each.n_other),
         )
     console.print(table)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from fedmotion.aggregator.configuration import LEARNING_RATES
 from fedmotion.aggregator.federation_records import RoundRecord
 from fedmotion.boards.emulated_board import EMULATED_BOARDS, find_elf
 from fedmotion.boards.emulator_build import DA14580, UNO, EmulatorError, emulator_path
@@ -33,6 +34,7 @@ from fedmotion.simulation.stage import Boards, Watch
 Examples:
   fedmotion demo
   fedmotion demo --seed 3 --json result.json --picture result.png
+  fedmotion demo --model cnn                  a small network, trained in the TFLite runtime
   fedmotion demo --boards uno                 the real firmware, on emulated Arduino Unos
   fedmotion demo --boards uno,da14580         two kinds of processor in one federation
   fedmotion demo --recordings utd_mhad_inertial.npz --labels swipe_left,swipe_right --unseen 5
@@ -46,6 +48,13 @@ Examples:
 )
 @click.option("--labels", type=CommaSeparated(), help="With --recordings: the gestures to learn.")
 @click.option("--unseen", help="With --recordings: the person whom nobody trains on.")
+@click.option(
+    "--model",
+    type=click.Choice(tuple(LEARNING_RATES)),
+    default="pca_svm",
+    show_default=True,
+    help="What learns: a linear model of features, or a small network.",
+)
 @click.option("--rounds", default=12, show_default=True, type=click.IntRange(1, 1000), help="Train rounds.")
 @click.option(
     "--speed",
@@ -77,6 +86,7 @@ def command(
     recordings: Path | None,
     labels: tuple[str, ...] | None,
     unseen: str | None,
+    model: str,
     rounds: int,
     speed: float,
     boards: tuple[str, ...],
@@ -110,7 +120,7 @@ def command(
     console = Console(highlight=False)
     new_folder = nullcontext(str(keep)) if keep else tempfile.TemporaryDirectory(prefix="fedmotion-demo-")
     with new_folder as folder, _Screen(console, cast, rounds) as screen:
-        demo = Demo(cast, Path(folder), seed, rounds, speed, broker, screen.watch, own_boards)
+        demo = Demo(cast, Path(folder), seed, rounds, speed, broker, screen.watch, own_boards, model)
         try:
             result = demo.run()
         except (ProgramError, BrokerError) as error:

@@ -23,6 +23,7 @@ Examples:
   fedmotion evaluate recordings.npz --labels swipe_left,swipe_right,wave --pictures ./pictures
   fedmotion evaluate recordings.npz --labels swipe_left --other walk,jog --unseen squat --one-sided
   fedmotion evaluate ./anna ./bert ./carl         the recordings of three profiles on this host
+  fedmotion evaluate recordings.npz --model pca_svm,cnn,mlp
   fedmotion evaluate walking.npz --windows fixed --rate-hz 20 --newcomers 1600,1610 --seeds 2
 """,
 )
@@ -41,6 +42,14 @@ Examples:
     help="Labels that nobody trains on: gestures recognised in them are false alarms.",
 )
 @click.option("--one-sided", is_flag=True, help="Each client has some kinds of `other` only, all different.")
+@click.option(
+    "--model",
+    "models",
+    type=CommaSeparated(),
+    default=("pca_svm",),
+    show_default="pca_svm",
+    help="What learns: pca_svm, cnn or mlp, or several one after another. Networks need fedmotion[tflite].",
+)
 @click.option(
     "--axes",
     type=click.Choice(["six", "accel", "both"]),
@@ -88,6 +97,7 @@ def command(
     other: tuple[str, ...],
     unseen: tuple[str, ...],
     one_sided: bool,
+    models: tuple[str, ...],
     axes: str,
     split: Split,
     cut: Cut,
@@ -131,7 +141,14 @@ def command(
     plan = complete(plan, movements)
     wanted: tuple[Axes, ...] = ("six", "accel") if axes == "both" else ("six" if axes == "six" else "accel",)
     console = Console(highlight=False, stderr=True)
-    results = _run(console, movements, [msgspec.structs.replace(plan, axes=each) for each in wanted])
+    plans = [
+        msgspec.structs.replace(plan, model=model, axes=each)
+        for model in dict.fromkeys(models)
+        for each in wanted
+    ]
+    for each in plans:
+        each.configuration(0)
+    results = _run(console, movements, plans)
     tables = markdown(movements, results)
     if json_path is not None:
         json_path.write_bytes(

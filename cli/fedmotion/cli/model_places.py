@@ -10,6 +10,7 @@ import msgspec
 from fedmotion.aggregator.federation_records import Federation, KeptModel
 from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.cli.aggregator_folder import AggregatorFolder
+from fedmotion.host.personal_model import PersonalFiles, PersonalRecord
 from fedmotion.host.profile import Profile, find_profile, profiles_directory
 from fedmotion.host.released_model import read_model_file, this_program
 from fedmotion.models.model_file import SUFFIX, StoredModel
@@ -17,12 +18,14 @@ from fedmotion.protocol.tensors import decode_own_arrays
 
 _T = TypeVar("_T")
 _AT_OWN = "@own"
+_AT_PERSONAL = "@personal"
 _DEMO_STORE = "federation.sqlite"
 
 MODEL_SYNTAX = """\b
 MODEL is one of
   swipes.safetensors    a model file
-  anna                  what the profile anna recognises by: the released model that it keeps, else its own
+  anna                  the released model that the profile anna keeps, else its own
+  anna@personal         what was made of the released model with its recordings
   anna@own              the model that `fedmotion train` made of its recordings
   federation            the released model of the aggregator's folder
   federation@12         its model of round 12, 0 being the initial one
@@ -59,6 +62,13 @@ def find_model(text: str, round_id: int | None = None) -> StoredModel:
     return model
 
 
+def personal_record(text: str) -> PersonalRecord | None:
+    """Return how the personal model that `text` names was made; None of another or where it is not known."""
+    if not text.endswith(_AT_PERSONAL) or Path(text).expanduser().is_file():
+        return None
+    return PersonalFiles(_profile(text.removesuffix(_AT_PERSONAL)).personal_model).read_record()
+
+
 def rows_of_profile(name: str) -> list[ModelRow]:
     """Return the models that a profile keeps: the released one and its own, as far as there are any.
 
@@ -70,7 +80,11 @@ def rows_of_profile(name: str) -> list[ModelRow]:
     profile = find_profile(name)
     if not profile.directory.is_dir():
         raise ValueError(_no_such_model(name))
-    paths = {name: profile.released_model, f"{name}{_AT_OWN}": profile.own_model}
+    paths = {
+        name: profile.released_model,
+        f"{name}{_AT_PERSONAL}": profile.personal_model,
+        f"{name}{_AT_OWN}": profile.own_model,
+    }
     return [_row_of_file(where, path) for where, path in paths.items() if path.exists()]
 
 
@@ -131,6 +145,8 @@ def _find(text: str, round_id: int | None) -> StoredModel:
     path = Path(text).expanduser()
     if path.is_file():
         return read_model_file(path)
+    if text.endswith(_AT_PERSONAL):
+        return _personal_model(text.removesuffix(_AT_PERSONAL))
     if text.endswith(_AT_OWN):
         return _own_model(text.removesuffix(_AT_OWN))
     folder, at, asked = text.rpartition("@")
@@ -169,6 +185,16 @@ def _own_model(text: str) -> StoredModel:
             f"the profile {text} has no model of its own: `fedmotion train --profile {text}` makes one"
         )
     return read_model_file(profile.own_model)
+
+
+def _personal_model(text: str) -> StoredModel:
+    profile = _profile(text)
+    if not profile.personal_model.exists():
+        raise ValueError(
+            f"the profile {text} has no personal model: its agent makes one after a release, once there are "
+            "takes of each activity to train on and to hold out (docs/personal.md)"
+        )
+    return read_model_file(profile.personal_model)
 
 
 def _of_aggregator(folder: Path, round_id: int | None) -> StoredModel:

@@ -11,6 +11,7 @@ from rich.table import Table
 from fedmotion.cli.model_places import ModelRow
 from fedmotion.host.decided_otherwise import DecisionDifference
 from fedmotion.host.own_model import OWN_FEDERATION_ID
+from fedmotion.host.personal_model import PersonalRecord
 from fedmotion.models.model_difference import ModelDifference
 from fedmotion.models.model_report import ModelReport
 from fedmotion.models.specification import N_PIECES
@@ -102,6 +103,19 @@ def show_report(console: Console, report: ModelReport) -> None:
     console.print(
         f"Piece 1 to {N_PIECES} are {length_s / N_PIECES:.2f} s each, in order; "
         f"bin k is the spectrum at k times {1 / length_s:.2f} Hz."
+    )
+
+
+def how_it_was_made(record: PersonalRecord) -> str:
+    """Return of what, of how many takes and how well a personal model was made."""
+    trained = {"off": "", "head": "last layer trained", "all": "trained"}[record.fine_tune]
+    what = " and ".join(each for each in ("mean and scale" if record.normalise else "", trained) if each)
+    released, personal = record.released, record.personal
+    return (
+        f"Personal: {what} by {record.n_trained} own takes, from the released model "
+        f"{record.base_sha256[:SHORT]}; of {personal.n_takes} held-out takes that decides "
+        f"{released.n_right} rightly, this one "
+        f"{personal.n_right} ({'it is' if record.is_better else 'so it is not'} recognised by)"
     )
 
 

@@ -15,12 +15,22 @@ from fedmotion.cli.model_places import (
     MODEL_SYNTAX,
     ModelRow,
     find_model,
+    personal_record,
     rows_here,
     rows_of_aggregator,
     rows_of_folder,
     rows_of_profile,
 )
-from fedmotion.cli.model_tables import SHORT, console, show_decisions, show_difference, show_report, show_rows
+from fedmotion.cli.model_tables import (
+    SHORT,
+    console,
+    how_it_was_made,
+    show_decisions,
+    show_difference,
+    show_report,
+    show_rows,
+)
+from fedmotion.cli.models_export import command as export_command
 from fedmotion.host.decided_otherwise import decision_difference
 from fedmotion.host.profile import find_profile
 from fedmotion.host.recording_store import RecordingStore
@@ -38,13 +48,14 @@ _JSON = click.option("--json", "is_json", is_flag=True, help="Everything as JSON
 \b
 Examples:
   fedmotion models list                           what is here
-  fedmotion models show anna                      what the profile anna recognises by
+  fedmotion models show anna                      the released model that the profile anna keeps
   fedmotion models diff federation@1 federation@12
   fedmotion models save federation swipes.safetensors
+  fedmotion models export anna anna.tflite --header anna.h --profile anna
 """,
 )
 def command() -> None:
-    """List models, show and compare them, and save one into a file.
+    """List models, show and compare them, save one into a file, and write one for a microcontroller.
 
     A model file is a safetensors file, which everybody can open; docs/models.md has its layout.
     """
@@ -101,6 +112,7 @@ def list_models(folder: Path | None, profile: str | None, aggregator: Path | Non
 \b
 Examples:
   fedmotion models show anna
+  fedmotion models show anna@personal             and how it was made
   fedmotion models show federation@12 --json
 """,
 )
@@ -109,10 +121,15 @@ Examples:
 def show(model: str, is_json: bool) -> None:
     """Say what MODEL is, what it recognises, and by which features."""
     report = report_on(find_model(model))
+    record = personal_record(model)
     if is_json:
-        click.echo(msgspec.json.encode(report))
-    else:
-        show_report(console(), report)
+        told = {} if record is None else {"personal": msgspec.to_builtins(record)}
+        click.echo(msgspec.json.encode({**msgspec.to_builtins(report), **told}))
+        return
+    screen = console()
+    if record is not None:
+        screen.print(f"{how_it_was_made(record)}.", soft_wrap=True)
+    show_report(screen, report)
 
 
 @command.command(
@@ -178,6 +195,9 @@ def save(model: str, file: Path, round_id: int | None) -> None:
         f"{file}: round {found.round_id} of {found.federation}, {len(data)} bytes, "
         f"sha256 {found.sha256.hex()[:SHORT]}"
     )
+
+
+command.add_command(export_command)
 
 
 def _parted(found: Iterable[ModelRow | str]) -> tuple[list[ModelRow], list[str]]:

@@ -9,6 +9,7 @@ from fedmotion.cli.recognise_session import echo_gesture, echo_verdict_as_json
 from fedmotion.host.gesture_output import Gesture, Verdict
 from fedmotion.host.gesture_teller import GestureTeller
 from fedmotion.host.marks import Mark
+from fedmotion.host.own_model import in_words
 from fedmotion.host.plot.take_file import open_takes
 from fedmotion.host.profile import Profile
 from fedmotion.host.profile_model import need_model
@@ -54,7 +55,10 @@ def recognise_file(
 
     teller = GestureTeller(configuration.filter(), on_verdict=on_verdict)
     recogniser = Recogniser(on_decision=teller.decide)
-    recogniser.swap(need_model(profile))
+    model = need_model(profile)
+    if not is_json:
+        click.echo(f"recognising by the {in_words(model)}", err=True)
+    recogniser.swap(model)
     for t_us, samples in stretches(take):
         recogniser.feed_samples(t_us, samples, has_gap_before=True)
         recogniser.flush()

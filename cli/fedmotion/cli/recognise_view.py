@@ -80,7 +80,7 @@ def _head(state: ViewState) -> Text:
     else:
         gestures = ", ".join(each for each in state.model.specification.activities if each != OTHER)
         text.append("● ", style="green")
-        text.append(f"{in_words(state.model.round_id)}: {gestures}")
+        text.append(f"{in_words(state.model)}: {gestures}")
     return text
 
 

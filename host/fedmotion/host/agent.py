@@ -35,11 +35,13 @@ from fedmotion.host.mounting_file import mounting_of
 from fedmotion.host.no_federation import NoFederation, invitation_of
 from fedmotion.host.other_quota import quota_of
 from fedmotion.host.own_model import model_in_use
+from fedmotion.host.personal_model import Personal
+from fedmotion.host.personal_use import PersonalUse
 from fedmotion.host.profile import Profile
 from fedmotion.host.recogniser import Decision, Recogniser, Recognition
 from fedmotion.host.recorder import Recorder
 from fedmotion.host.recording_store import Recording, RecordingStore
-from fedmotion.host.released_model import LoadedModel, ReleasedModelFile
+from fedmotion.host.released_model import LoadedModel
 from fedmotion.host.serial_port import Bytes, Lost, Opened, SerialEvent
 from fedmotion.host.trainer import Answer, Trainer
 from fedmotion.host.work_thread import Submit, WorkThread
@@ -61,7 +63,7 @@ class Stop:
     """Wakes the loop so that it ends; a signal handler puts it into the queue."""
 
 
-AgentEvent = SerialEvent | Event | WorkDone | Correction | Benefit | Stop
+AgentEvent = SerialEvent | Event | WorkDone | Correction | Personal | Benefit | Stop
 AnswerRound = Callable[[Announcement, LoadedModel], Answer]
 OpenDoor = Callable[[Profile, Invitation, Callable[[Event], None], Will | None], Door]
 
@@ -139,7 +141,7 @@ class Agent:
         on_benefit: Callable[[Benefit], object] | None = None,
         on_point: Callable[[Point], object] = _ignore,
     ) -> None:
-        kept = model_in_use(profile)
+        kept = model_in_use(profile, is_personal=configuration.personalisation is not None)
         invitation = invitation_of(profile, takes_part=configuration.takes_part, has_model=kept is not None)
         turn = mounting_of(profile.turn)
         session = uuid4()
@@ -147,7 +149,6 @@ class Agent:
         self.n_store_errors = 0
         self._clock = clock
         self._wall_clock = wall_clock
-        self._invitation = invitation
         self._on_recognition = on_recognition
         self._on_recording = on_recording
         self._on_released_model = on_released
@@ -158,7 +159,7 @@ class Agent:
         self._is_stopping = False
         self._is_board_started = False
         self._takes_part = configuration.takes_part
-        self._released_file = ReleasedModelFile(profile.released_model)
+        self._personal = PersonalUse(profile, configuration.personalisation, invitation)
         self._work = WorkThread("training")
         self._submit = submit or self._work.submit
         self.store = RecordingStore(profile.recordings, clock=wall_clock)
@@ -177,6 +178,8 @@ class Agent:
             trainer = Trainer(self.store, invitation.client_id, held_out=held_out, taught=self._book.taught)
             if on_benefit is not None and configuration.takes_part:
                 self._comparison = Comparison(trainer, BenefitHistory(profile.benefit), wall_clock)
+            if configuration.takes_part:
+                self._personal.teach_by(trainer, wall_clock)
             will = offline_will(invitation, session) if configuration.takes_part else None
             self.client = FederatedClient(
                 invitation,
@@ -270,6 +273,8 @@ class Agent:
                 self._is_stopping = True
             case Opened() | Bytes() | Lost():
                 self._on_serial(event, now_s)
+            case Personal():
+                self._on_personal(event)
             case Benefit():
                 self._on_benefit(event)
             case Correction():
@@ -350,28 +355,20 @@ class Agent:
                 self._on_recording(recording)
 
     def _on_released(self, model: LoadedModel) -> None:
+        used = self._personal.begin(model)
         # Between two events no window is under decision: the next one meets the new model.
-        self.recogniser.swap(model)
+        self.recogniser.swap(used)
         # Elsewhere: neither the stream nor the round that is open by now waits for the disk.
-        self._submit(lambda: self._keep(model))
-        if (comparison := self._comparison) is not None:
-            self._submit(lambda: comparison.try_to_compare(model, self.queue.put))
+        self._submit(lambda: self._personal.keep(model, self._wall_clock()))
+        self._submit(lambda: self._personal.look_at(model, self._comparison, self.queue.put))
         _log.debug("round=%d released model in use", model.round_id)
         self._start_board()
-        self._on_released_model(model)
+        self._on_released_model(used)
 
-    def _keep(self, model: LoadedModel) -> None:
-        if self._invitation is None:
-            return
-        try:
-            self._released_file.write(
-                model,
-                federation=self._invitation.federation,
-                federation_id=self._invitation.federation_id,
-                written_unix_s=self._wall_clock(),
-            )
-        except (OSError, ValueError) as error:
-            _log.warning("round=%d the released model is used and cannot be kept: %s", model.round_id, error)
+    def _on_personal(self, personal: Personal) -> None:
+        if (used := self._personal.choose(personal)) is not None:
+            self.recogniser.swap(used)
+            self._on_released_model(used)
 
     def _next_events(self) -> list[AgentEvent]:
         """Return what waits, at most TICK_S from now; bytes that follow each other become one event."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedmotion.broker.private_file import write_private
+from fedmotion.host.personal_model import Personal
 from fedmotion.host.released_model import LoadedModel, utc
 from fedmotion.host.trainer import LocalWindows, Trainer
 from fedmotion.models.cross_validation import cross_validate
@@ -46,8 +47,9 @@ class Benefit(msgspec.Struct, frozen=True, kw_only=True):
 
     Of "held out", both models are asked about `n_takes` that neither has seen. Of "cross-fitted", each
     training take is asked of a model of the other takes, and nothing can be said of the federated model,
-    which has seen them: its figures are None. `n_only_federated` are decided rightly by that one only,
-    `n_only_alone` the other way; false alarms are gestures seen in the `n_other` takes of `other`.
+    which has seen them: its figures are None, as those of a personal model where there is none.
+    `n_only_federated` are decided rightly by that one only, `n_only_alone` the other way; false alarms are
+    gestures seen in the `n_other` takes of `other`.
     """
 
     round_id: int
@@ -63,6 +65,8 @@ class Benefit(msgspec.Struct, frozen=True, kw_only=True):
     n_false_alarms_federated: int | None = None
     n_only_federated: int = 0
     n_only_alone: int = 0
+    n_right_personal: int | None = None
+    n_false_alarms_personal: int | None = None
 
     @property
     def difference(self) -> tuple[float, float, float] | None:
@@ -120,17 +124,19 @@ class Comparison:
         self._alone: tuple[Specification, Parameters] | None = None
         self._asked: tuple[int, int, int, int] | None = None
 
-    def try_to_compare(self, model: LoadedModel, on_done: Callable[[Benefit], object]) -> None:
+    def try_to_compare(
+        self, model: LoadedModel, on_done: Callable[[Benefit], object], personal: Personal | None = None
+    ) -> None:
         """Do the same for a worker, which must not fail: `on_done` is told, or the log says why not."""
         try:
-            benefit = self.compare(model)
+            benefit = self.compare(model, personal)
         except (OSError, ValueError) as error:
             _log.warning("round=%d what it is worth here is not known: %s", model.round_id, error)
             return
         if benefit is not None:
             on_done(benefit)
 
-    def compare(self, model: LoadedModel) -> Benefit | None:
+    def compare(self, model: LoadedModel, personal: Personal | None = None) -> Benefit | None:
         """Return the comparison at the release of `model`, kept in the history; None where nothing is known.
 
         Takes a second or two, of another thread than the stream's.
@@ -158,6 +164,12 @@ class Comparison:
             else self._cross_fit(model, train, settings)
         )
         if benefit is not None:
+            if is_held_out and personal is not None and personal.record.personal.n_takes == benefit.n_takes:
+                benefit = msgspec.structs.replace(
+                    benefit,
+                    n_right_personal=personal.record.personal.n_right,
+                    n_false_alarms_personal=personal.record.personal.n_false_alarms,
+                )
             self._history.add(benefit)
         return benefit
 

@@ -7,6 +7,7 @@ import msgspec
 
 from fedmotion.broker.address import parse_address
 from fedmotion.host.serial_port import check_port
+from fedmotion.models.personal import FineTune, Personalisation
 from fedmotion.protocol.identity import Hand, Placement, check_label
 from fedmotion.protocol.serial_frames import DEFAULT_BAUD
 
@@ -78,6 +79,21 @@ class AgentConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
             le=0.5,
         ),
     ] = 0.2
+    personal_fine_tune: Annotated[
+        FineTune,
+        msgspec.Meta(
+            description="what of each released model goes on being trained on one's own takes, for a "
+            "personal model that stays here: off, head (the last layer) or all; it is used where it decides "
+            "more of the held-out takes rightly"
+        ),
+    ] = "head"
+    personal_normalise: Annotated[
+        bool,
+        msgspec.Meta(
+            description="the personal model takes the mean and scale of one's own takes, with the "
+            "federation's counting as 20 of them"
+        ),
+    ] = True
     resend_s: Annotated[
         float, msgspec.Meta(description="how long to wait for a receipt before sending again", gt=0, le=3600)
     ] = 5.0
@@ -87,6 +103,13 @@ class AgentConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     def placement(self) -> Placement:
         """How the board is worn."""
         return Placement(self.hand, self.mounting)
+
+    @property
+    def personalisation(self) -> Personalisation | None:
+        """What is made one's own of each released model; None where nothing is."""
+        if self.personal_fine_tune == "off" and not self.personal_normalise:
+            return None
+        return Personalisation(self.personal_fine_tune, self.personal_normalise)
 
     @property
     def logging_level(self) -> int:

@@ -5,6 +5,7 @@ An own model lies beside the released one. It has no federation: its id is the n
 
 from uuid import UUID
 
+from fedmotion.host.personal_model import PersonalFiles
 from fedmotion.host.profile import Profile
 from fedmotion.host.released_model import LoadedModel, ReleasedModelFile
 from fedmotion.models.specification import Parameters, Specification
@@ -37,8 +38,11 @@ def read_own_model(profile: Profile) -> LoadedModel | None:
     return ReleasedModelFile(profile.own_model).read(OWN_FEDERATION_ID)
 
 
-def model_in_use(profile: Profile) -> LoadedModel | None:
+def model_in_use(profile: Profile, *, is_personal: bool = True) -> LoadedModel | None:
     """Return what the profile recognises by: its federation's released model, else its own.
+
+    With `is_personal` it is the personal model in place of the released one that it was made of, where it
+    decided more of the held-out takes rightly.
 
     Raises
     ------
@@ -49,9 +53,15 @@ def model_in_use(profile: Profile) -> LoadedModel | None:
     if profile.invitation.exists():
         federation_id = profile.read_invitation().federation_id
         released = ReleasedModelFile(profile.released_model).read(federation_id)
+        if released is not None and is_personal:
+            personal = PersonalFiles(profile.personal_model).read(federation_id, released)
+            if personal is not None and personal.record.is_better:
+                return personal.model
     return released or read_own_model(profile)
 
 
-def in_words(round_id: int) -> str:
-    """Return how people call the model of a round, where 0 is one's own."""
-    return "own model" if round_id == OWN_ROUND_ID else f"model of round {round_id}"
+def in_words(model: LoadedModel) -> str:
+    """Return how people call a model: one's own, that of a round, or the personal one made of that."""
+    if model.round_id == OWN_ROUND_ID:
+        return "own model"
+    return f"{'personal ' if model.is_personal else ''}model of round {model.round_id}"

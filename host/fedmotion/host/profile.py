@@ -48,6 +48,11 @@ class Profile:
         return self.directory / "released.safetensors"
 
     @property
+    def personal_model(self) -> Path:
+        """What was made of the released model with the takes here, a model file with a record beside it."""
+        return self.directory / "personal.safetensors"
+
+    @property
     def own_model(self) -> Path:
         """The model that `fedmotion train` made of the recordings here, as a model file."""
         return self.directory / "own.safetensors"

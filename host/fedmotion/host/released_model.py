@@ -23,6 +23,7 @@ from fedmotion.models.specification import (
     decode_specification,
 )
 from fedmotion.protocol.errors import MessageError
+from fedmotion.protocol.invitation import Invitation
 from fedmotion.protocol.messages import PROTOCOL_VERSION, Model, Purpose, decode_message
 from fedmotion.protocol.tensors import decode_arrays
 
@@ -31,13 +32,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model that is all it claims to be: readable, of this federation, as specified, finite."""
+    """A model that is all it claims to be: readable, of this federation, as specified, finite.
+
+    One that `is_personal` was made here of the released model of its round, see `personal_model`.
+    """
 
     lineage_id: UUID
     round_id: int
     sha256: bytes
     specification: Specification
     parameters: Parameters
+    is_personal: bool = False
 
 
 def load_model(
@@ -119,6 +124,18 @@ class ReleasedModelFile:
             written_by=this_program(),
         )
         write_private(self._path, encode_model_file(stored))
+
+    def try_to_write(self, model: LoadedModel, invitation: Invitation, written_unix_s: float) -> None:
+        """Do the same for a worker, which must not fail: the log says why it cannot be kept."""
+        try:
+            self.write(
+                model,
+                federation=invitation.federation,
+                federation_id=invitation.federation_id,
+                written_unix_s=written_unix_s,
+            )
+        except (OSError, ValueError) as error:
+            _log.warning("round=%d the released model is used and cannot be kept: %s", model.round_id, error)
 
     def read(self, federation_id: UUID) -> LoadedModel | None:
         """Return the model that was kept; none where there is none or it is of no use, which is logged."""

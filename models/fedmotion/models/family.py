@@ -12,7 +12,11 @@ from fedmotion.models.specification import N_AXES, Array, Specification
 from fedmotion.models.statistics import Moments
 from fedmotion.protocol.messages import TrainSettings
 
-_MODULES = {"pca_svm": "fedmotion.models.pca_svm"}
+_MODULES = {
+    "pca_svm": "fedmotion.models.pca_svm",
+    "mlp": "fedmotion.models.network_family",
+    "cnn": "fedmotion.models.network_family",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,16 @@ class Family(Protocol):
         labels: NDArray[np.int64],
         settings: TrainSettings,
         gradient_offset: Mapping[str, Array] | None = None,
+        *,
+        is_head_only: bool = False,
     ) -> TrainResult:
-        """Return the arrays after `settings.n_epochs` from `parameters`; the same seed, the same bits."""
+        """Return the arrays after `settings.n_epochs` from `parameters`; the same seed, the same bits.
+
+        With `is_head_only` those of the last layer change, see `head`, and the others stay to the bit.
+        """
+
+    def head(self, specification: Specification) -> tuple[str, ...]:
+        """Return the names of the trained arrays that decide: the last layer's."""
 
     def scores(
         self, specification: Specification, parameters: Mapping[str, Array], windows: NDArray[np.float32]
@@ -125,6 +137,13 @@ def confusion(
     counts = np.zeros((specification.n_classes, specification.n_classes), np.int64)
     np.add.at(counts, (labels, decided), 1)
     return counts
+
+
+def class_weights(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:
+    """Return weights by which the classes present count alike and the mean weight of a window is 1."""
+    counts = np.bincount(labels, minlength=n_classes)
+    n_present = np.count_nonzero(counts)
+    return len(labels) / (np.maximum(counts, 1) * n_present)
 
 
 def check_windows(

@@ -7,6 +7,7 @@ described once.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,10 @@ N_OUTPUTS = 32
 
 NETWORK_WINDOW_LENGTH = 96
 """Samples in a window of a network: its graph is made for one length."""
+
+TURN_RAD = math.radians(15)
+"""How much a board is worn turned about each axis, as a standard deviation: what training shows a network,
+and what its axes' scales have room for. Chosen with people 1 to 5 of UTD-MHAD."""
 
 _N_AXES = 6
 
@@ -97,38 +102,54 @@ def initial_arrays(network: Network, seed: int) -> dict[str, NDArray[np.float32]
     for name, shape in network.shapes().items():
         is_drawn = name.endswith("_kernel") and not name.startswith(network.layers[-1].name)
         limit = math.sqrt(6 / shape[0]) if is_drawn else 0.0
-        arrays[name] = ((2 * random.random(shape) - 1) * limit).astype(np.float32)
+        # No zero is a negative one: an average would give it back as another number.
+        arrays[name] = ((2 * random.random(shape) - 1) * limit + 0.0).astype(np.float32)
     return arrays
 
 
-def logits(
-    network: Network, arrays: Mapping[str, NDArray[np.float32]], standardised: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def logits(network: Network, arrays: Mapping[str, NDArray[Any]], standardised: NDArray[Any]) -> NDArray[Any]:
     """Return what the last layer gives, shape (n_windows, N_OUTPUTS), computed in NumPy.
 
-    It is what the graphs are tested against, and for who has no runtime.
+    It is what the graphs are tested against, and for who has no runtime. In float64 where given that.
 
     Parameters
     ----------
     standardised
         Windows less the axes' mean and over their scale, shape (n_windows, window_length, 6).
     """
+    return _passed(network.layers, arrays, standardised)
+
+
+def last_hidden(
+    network: Network, arrays: Mapping[str, NDArray[Any]], standardised: NDArray[Any]
+) -> NDArray[Any]:
+    """Return what the last layer is given, shape (n_windows, units before it)."""
+    return _flat(_passed(network.layers[:-1], arrays, standardised))
+
+
+def _flat(values: NDArray[Any]) -> NDArray[Any]:
+    return values.reshape(len(values), math.prod(values.shape[1:]))  # -1 would be no number of none
+
+
+def _passed(
+    layers: tuple[Layer, ...], arrays: Mapping[str, NDArray[Any]], standardised: NDArray[Any]
+) -> NDArray[Any]:
     values = standardised
-    for layer in network.layers:
+    for layer in layers:
         kernel, bias = arrays[f"{layer.name}_kernel"], arrays[f"{layer.name}_bias"]
         if isinstance(layer, Convolution):
             values = np.maximum(_columns(values, layer.width) @ kernel + bias, 0)
             n_windows, n_steps, n_channels = values.shape
             pooled = values.reshape(n_windows, n_steps // layer.pool, layer.pool, n_channels)
-            values = pooled.mean(axis=2, dtype=np.float32)
+            values = pooled.mean(axis=2)
         else:
-            values = values.reshape(len(values), -1) @ kernel + bias
+            values = _flat(values) @ kernel + bias
             if layer.is_rectified:
                 values = np.maximum(values, 0)
     return values
 
 
-def _columns(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:
+def _columns(values: NDArray[Any], width: int) -> NDArray[Any]:
     """Return the `width` steps around each step, side by side: (n_windows, n_steps, width x channels)."""
     before = (width - 1) // 2
     n_steps = values.shape[1]

@@ -81,13 +81,17 @@ def train_by_round(
 
 
 def fitting(specification: Specification, moments: Moments) -> Specification:
-    """Return `specification`, with fewer components where the windows span fewer directions.
+    """Return `specification`, with fewer components where it has some and the windows span fewer directions.
 
     Raises
     ------
     ValueError
         If the windows span none, as those of a sensor that stands still.
     """
+    if not specification.n_components:
+        if not _spans(specification, moments, 0):
+            raise ValueError(f"{moments.n_windows} windows that are all alike give no model")
+        return specification
     low, high = 1, min(specification.n_components, max(moments.n_windows - 1, 1))
     while low < high:
         middle = (low + high + 1) // 2

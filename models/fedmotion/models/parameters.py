@@ -4,15 +4,19 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from fedmotion.models.networks import NETWORKS, initial_arrays
 from fedmotion.models.specification import Array, ArraySpecification, Parameters, Specification
 
 
 def initial_parameters(specification: Specification) -> Parameters:
-    """Return round 0's arrays: zeros, which is where a linear model starts.
+    """Return round 0's arrays: zeros, which is where a linear model starts, or a network's own.
 
     A basis of zeros predicts nothing; the statistics round that begins a lineage replaces it.
     """
-    return {array.name: np.zeros(array.shape, array.dtype) for array in specification.arrays}
+    zeros = {array.name: np.zeros(array.shape, array.dtype) for array in specification.arrays}
+    if specification.family not in NETWORKS:
+        return zeros
+    return {**zeros, **initial_arrays(NETWORKS[specification.family], specification.seed)}
 
 
 def check_arrays(arrays: Mapping[str, Array], expected: Iterable[ArraySpecification]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedmotion.models.calibration import MAX_LOG_TEMPERATURE, fitted_log_temperature
-from fedmotion.models.family import TrainResult, check_windows
+from fedmotion.models.family import TrainResult, check_windows, class_weights
 from fedmotion.models.features import features
 from fedmotion.models.fourier import fourier_features
 from fedmotion.models.parameters import check_arrays
@@ -41,6 +41,8 @@ def train(
     labels: NDArray[np.int64],
     settings: TrainSettings,
     gradient_offset: Mapping[str, Array] | None = None,
+    *,
+    is_head_only: bool = False,  # noqa: ARG001 - all that a linear model trains is its head
 ) -> TrainResult:
     """Return `coef` (n_classes, n_components) and `intercept` (n_classes,) after the local epochs.
 
@@ -65,7 +67,7 @@ def train(
     if not len(windows):
         raise ValueError("training needs at least one window, got none")
     points = _project(specification, parameters, windows)
-    weights = _class_weights(labels, specification.n_classes)[labels]
+    weights = class_weights(labels, specification.n_classes)[labels]
     svm = _Svm(parameters["coef"], parameters["intercept"], settings)
     random = np.random.default_rng(settings.seed)
     n_steps = 0
@@ -90,6 +92,11 @@ def train(
     if not np.isfinite(loss):
         raise ValueError("training grew without bound: the start is too large or the learning rate too high")
     return TrainResult(trained, n_steps, {"hinge_loss": loss})
+
+
+def head(specification: Specification) -> tuple[str, ...]:
+    """Return the names of all trained arrays: what comes before them is the basis."""
+    return tuple(array.name for array in specification.of_role("trained"))
 
 
 def _batches(
@@ -284,13 +291,6 @@ def _components(parameters: Mapping[str, Array], rows: NDArray[np.float64]) -> N
 
 def _bent(specification: Specification, components: NDArray[np.float64]) -> NDArray[np.float64]:
     return fourier_features(specification, components) if specification.n_fourier else components
-
-
-def _class_weights(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:
-    """Return weights by which the classes present count alike and the mean weight of a window is 1."""
-    counts = np.bincount(labels, minlength=n_classes)
-    n_present = np.count_nonzero(counts)
-    return len(labels) / (np.maximum(counts, 1) * n_present)
 
 
 def _hinge_loss(margins: NDArray[np.float64], labels: NDArray[np.int64]) -> float:

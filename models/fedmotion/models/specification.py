@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 from numpy.typing import NDArray
 
+from fedmotion.models.networks import N_OUTPUTS, NETWORK_WINDOW_LENGTH, NETWORKS
 from fedmotion.protocol.identity import OTHER, check_label
 
 SPECIFICATION_VERSION = 2
@@ -33,6 +34,10 @@ _FEATURE_LIMIT = 1000.0
 _PLANE_LIMIT = 1000.0
 """The optimum's norm is at most 1 / sqrt(alpha), 32 with pca_svm's alpha of 1e-3 (Shalev-Shwartz, Singer &
 Srebro 2007, "Pegasos", theorem 1); what training passes through on its way there is given room."""
+
+_WEIGHT_LIMIT = 100.0
+"""Of a network's arrays. Trained ones stay below 10; twice as much is what one step of a very high learning
+rate gives, and the product of three layers at the limit is far from float32's end."""
 
 _LOG_TEMPERATURE_LIMIT = 3.2
 """Twice of what fits: a model's temperature is held within 1/5 to 5."""
@@ -68,7 +73,8 @@ class Specification(msgspec.Struct, frozen=True, kw_only=True):
     """Everything two programs must agree on to speak of the same model.
 
     `activities` is in the order of the classes and holds `other`; a window is `window_length` samples of
-    six axes at `rate_hz`. `n_features` is 0 where the family takes windows as they are.
+    six axes at `rate_hz`. `n_features` is how many numbers a statistics round's moments are of: features of a
+    window, or the axes where the family takes windows as they are.
 
     Since version 2: the components become `n_fourier` random Fourier features of the Gaussian kernel
     exp(-`gamma` |x - y|^2), or stay as they are where `n_fourier` and `gamma` are 0; a gesture is decided
@@ -170,8 +176,7 @@ def check_specification(specification: Specification) -> Specification:
             raise ValueError(f"{name} is 0 to 2**63 - 1, got {getattr(specification, name)}")
     if not 0 <= specification.min_probability < 1:
         raise ValueError(f"min_probability is 0 to below 1, got {specification.min_probability}")
-    if specification.family == "pca_svm":
-        _check_pca_svm(specification)
+    _check_family(specification)
     _check_arrays(specification)
     return specification
 
@@ -214,6 +219,57 @@ def pca_svm(
     )
 
 
+def mlp(
+    activities: tuple[str, ...],
+    *,
+    rate_hz: float = 50.0,
+    window_length: int = NETWORK_WINDOW_LENGTH,
+    seed: int = 0,
+    min_probability: float = 0.0,
+) -> Specification:
+    """Return the specification of a small network of dense layers over windows as they are."""
+    return _network("mlp", activities, rate_hz, window_length, seed, min_probability)
+
+
+def cnn(
+    activities: tuple[str, ...],
+    *,
+    rate_hz: float = 50.0,
+    window_length: int = NETWORK_WINDOW_LENGTH,
+    seed: int = 0,
+    min_probability: float = 0.0,
+) -> Specification:
+    """Return the specification of a small network of convolutions along time over windows as they are.
+
+    Its `seed` is that of the arrays that training starts from.
+    """
+    return _network("cnn", activities, rate_hz, window_length, seed, min_probability)
+
+
+def _network(
+    family: str,
+    activities: tuple[str, ...],
+    rate_hz: float,
+    window_length: int,
+    seed: int,
+    min_probability: float,
+) -> Specification:
+    return check_specification(
+        Specification(
+            family=family,
+            activities=activities,
+            rate_hz=float(rate_hz),
+            window_length=window_length,
+            n_features=N_AXES,
+            n_components=0,
+            arrays=_network_arrays(family),
+            seed=seed,
+            min_probability=float(min_probability),
+            version=2 if min_probability else 1,
+        )
+    )
+
+
 def _check_arrays(specification: Specification) -> None:
     names = [array.name for array in specification.arrays]
     if len(set(names)) != len(names) or not specification.of_role("trained"):
@@ -241,6 +297,47 @@ def _pca_svm_arrays(
     )
     temperature = ArraySpecification("log_temperature", (1,), "float64", "trained", _LOG_TEMPERATURE_LIMIT)
     return arrays if version < 2 else (*arrays, temperature)
+
+
+def _check_family(specification: Specification) -> None:
+    if specification.family == "pca_svm":
+        _check_pca_svm(specification)
+    elif specification.family in NETWORKS:
+        _check_network(specification)
+
+
+def _network_arrays(family: str) -> tuple[ArraySpecification, ...]:
+    # An axis is within what a feature of it may be.
+    return (
+        ArraySpecification("mean", (N_AXES,), "float64", "basis", _FEATURE_LIMIT),
+        ArraySpecification("scale", (N_AXES,), "float64", "basis"),
+        *(
+            ArraySpecification(name, shape, "float32", "trained", _WEIGHT_LIMIT)
+            for name, shape in NETWORKS[family].shapes().items()
+        ),
+    )
+
+
+def _check_network(specification: Specification) -> None:
+    family = specification.family
+    if specification.window_length != NETWORK_WINDOW_LENGTH:
+        raise ValueError(
+            f"window_length of {family} is {NETWORK_WINDOW_LENGTH} samples, for which its graph is made, got "
+            f"{specification.window_length}: another rate_hz lets a window last longer or shorter"
+        )
+    if specification.n_classes > N_OUTPUTS:
+        raise ValueError(
+            f"{family} has room for {N_OUTPUTS} activities, `other` among them, got {specification.n_classes}"
+        )
+    wanted = {"n_features": N_AXES, "n_components": 0, "n_fourier": 0, "gamma": 0}
+    for name, value in wanted.items():
+        if getattr(specification, name) != value:
+            raise ValueError(f"{name} of {family} is {value}, got {getattr(specification, name)}")
+    expected = _network_arrays(family)
+    if specification.arrays != expected:
+        raise ValueError(
+            f"arrays of {family} are {_in_words(expected)}, got {_in_words(specification.arrays)[:200]}"
+        )
 
 
 def _check_pca_svm(specification: Specification) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fedmotion.models.networks import TURN_RAD
 from fedmotion.models.parameters import check_arrays
 from fedmotion.models.specification import Array, ArraySpecification, Parameters, Specification
 
@@ -24,7 +25,7 @@ _ROUNDING_FLOOR = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """The first two moments of `n_windows` feature vectors, as float64.
+    """The first two moments of `n_windows` feature vectors, or of the samples in windows, as float64.
 
     `mean` has shape (n_features,); `scatter`, of shape (n_features, n_features), is the sum of outer
     products of deviations from that mean. Centred sums lose no digits to large means.
@@ -52,6 +53,25 @@ def moments_of(features: NDArray[np.float64]) -> Moments:
     mean = features.mean(axis=0)
     deviations = features - mean
     return Moments(len(features), mean, deviations.T @ deviations)
+
+
+def moments_of_axes(windows: NDArray[np.float32]) -> Moments:
+    """Return the moments of the samples in `windows`, shape (n_windows, window_length, n_axes).
+
+    A window counts as one whatever its length: its part of the scatter is the mean of its samples' outer
+    products. So the moments of several clients merge, by their `n_windows`, to those of all windows.
+
+    Raises
+    ------
+    ValueError
+        If there are no windows.
+    """
+    if not len(windows):
+        raise ValueError("moments of at least one window are needed, got none")
+    samples = windows.reshape(-1, windows.shape[2]).astype(np.float64)
+    mean = samples.mean(axis=0)
+    deviations = samples - mean
+    return Moments(len(windows), mean, deviations.T @ deviations / windows.shape[1])
 
 
 def moment_arrays(specification: Specification, n_windows: int = 0) -> tuple[ArraySpecification, ...]:
@@ -112,23 +132,28 @@ def merge(moments: Iterable[Moments]) -> Moments:
 
 
 def basis(specification: Specification, moments: Moments) -> Parameters:
-    """Return the arrays `mean`, `scale` and `components` that `moments` determine.
+    """Return the arrays `mean` and `scale`, and the `components` that are specified, by `moments`.
 
     `components`, of shape (n_components, n_features), are the leading eigenvectors of the correlation
     matrix, divided by the root of the largest eigenvalue, so that one learning rate suits any number of
     features. Each one's largest entry is positive, which makes the basis unique.
+    Without components the scale is of axes and has room for turns of TURN_RAD.
     Constant features get a scale of 1 and no part in the components; constant means a spread that is
     rounding, as of an axis that stands still.
 
     Raises
     ------
     ValueError
-        If the windows span fewer directions than the specification has components.
+        If the windows span fewer directions than the specification has components, or are all alike.
     """
     deviation = np.sqrt(moments.scatter.diagonal().clip(min=0) / moments.n_windows)
     floor = np.maximum(_RELATIVE_FLOOR * np.abs(moments.mean), _ROUNDING_FLOOR * deviation.max())
     is_constant = deviation <= floor
     scale = np.where(is_constant, 1.0, deviation)
+    if not specification.n_components:
+        if is_constant.all():
+            raise ValueError(f"{moments.n_windows} windows that are all alike give no scale")
+        return {"mean": moments.mean, "scale": _scale_with_turns(moments.mean, scale, is_constant)}
     correlation = moments.scatter / moments.n_windows / np.outer(scale, scale)
     correlation[is_constant, :] = 0
     correlation[:, is_constant] = 0
@@ -147,6 +172,20 @@ def basis(specification: Specification, moments: Moments) -> Parameters:
     # In C order, as it is read from a message: in another some processors' sums differ in their last bits.
     components = np.ascontiguousarray(components * (signs / np.sqrt(leading[0]))[:, None])
     return {"mean": moments.mean, "scale": scale, "components": components}
+
+
+def _scale_with_turns(
+    mean: NDArray[np.float64], scale: NDArray[np.float64], is_constant: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the scale of axes that are also turned, by a small angle about each axis.
+
+    An axis then takes up the angle's share of the two beside it: its variance grows by the angle's times
+    their mean squares. A board that always lies alike would else see a small turn as tens of deviations.
+    """
+    squares = np.where(is_constant, 0.0, scale**2) + mean**2
+    beside = np.repeat(squares.reshape(-1, 3).sum(axis=1), 3) - squares
+    turned: NDArray[np.float64] = np.sqrt(scale**2 + TURN_RAD**2 * beside)
+    return turned
 
 
 def _is_scatter(scatter: NDArray[np.float64]) -> bool:

@@ -27,6 +27,8 @@ from fedmotion.simulation.cast import Cast, Role
 from fedmotion.simulation.scoring import Decision, Score, score
 from fedmotion.simulation.stage import Boards, Folder, Stage, Watch
 
+N_NETWORK_EPOCHS = 10
+
 
 @dataclass(frozen=True, slots=True)
 class BoardFigures:
@@ -69,7 +71,8 @@ class Demo:
     """One demo in `directory`, which must be empty and keeps all of its files.
 
     `speed` is that of the newcomer's performance, in times of real time; the learners' boards play as fast
-    as their agents read. `broker` is the only kind to use, if given. At most four boards run at once.
+    as their agents read. `broker` is the only kind to use, if given. At most four boards run at once. `model`
+    is the family that learns.
     """
 
     cast: Cast
@@ -80,6 +83,7 @@ class Demo:
     broker: BrokerKind | None = None
     watch: Watch = field(default_factory=Watch)
     boards: Boards = field(default_factory=Boards)
+    model: str = "pca_svm"
 
     @property
     def configuration(self) -> AggregatorConfiguration:
@@ -87,6 +91,9 @@ class Demo:
         return AggregatorConfiguration(
             federation="demo",
             activities=self.cast.activities,
+            model=self.model,
+            # A network steps once a batch, of which a home of some 25 windows has few.
+            n_epochs=3 if self.model == "pca_svm" else N_NETWORK_EPOCHS,
             n_rounds=self.n_rounds,
             evaluate_every=4,
             min_clients=len(self.cast.learners),

@@ -62,8 +62,8 @@ class LiveBoard:
         """The board, and the model that names its gestures, as far as they are known."""
         hello = self._line.stream.hello
         parts = ["" if hello is None else hello.board]
-        if self._recogniser.round_id is not None:
-            parts.append(in_words(self._recogniser.round_id))
+        if self._recogniser.model is not None:
+            parts.append(in_words(self._recogniser.model))
         return ", ".join(part for part in parts if part)
 
     @property

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 
 from fedmotion.host.trainer import LocalWindows
 from fedmotion.models.family import family
+from fedmotion.models.personal import Personalisation, personalised
 from fedmotion.simulation.evaluation.federation import federate
 from fedmotion.simulation.evaluation.homes import Homes, deal, local_windows, personal_takes, trained_on
 from fedmotion.simulation.evaluation.movements import Movements
@@ -15,17 +15,26 @@ from fedmotion.simulation.evaluation.plan import Plan
 from fedmotion.simulation.evaluation.training import Decided, Model, Models, alone, decided, pooled, share
 from fedmotion.simulation.evaluation.tuning import Choice
 
-_PERSONAL_ROUNDS = 10
-"""Rounds' worth of epochs that a newcomer's own takes are trained for."""
+WAYS: Mapping[str, Personalisation] = {
+    "fine-tuned": Personalisation("all", normalise=False),
+    "fine-tuned head": Personalisation("head", normalise=False),
+    "normalised": Personalisation("off", normalise=True),
+    "normalised, fine-tuned": Personalisation("all", normalise=True),
+    "normalised, fine-tuned head": Personalisation("head", normalise=True),
+}
+"""How a model is made the newcomer's own; without those of the head where that is all that is trained."""
 
 
 @dataclass(frozen=True, slots=True)
 class Personal:
-    """The newcomer's other takes, decided by the federation's model before and after it learned from some."""
+    """The newcomer's other takes, decided by the federation's model before and after some were learned from.
+
+    `after` is by the names of WAYS.
+    """
 
     truth: Decided
     before: Decided
-    after: Decided
+    after: Mapping[str, Decided]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +109,23 @@ def contest(
 
 
 def _personal(plan: Plan, own: Movements, model: Model, seed: int) -> Personal | None:
-    """Return what fine-tuning on the newcomer's own takes does to the others; None where no others remain."""
+    """Return what the newcomer's own takes do to the others; None where no others remain."""
     is_seen = personal_takes(own, plan, seed)
     rest, seen = local_windows(own.where(~is_seen), plan), local_windows(own.where(is_seen), plan)
     if not len(rest.windows) or not len(seen.windows):
         return None
     specification, parameters = model
     settings = plan.configuration(seed).train_settings(0)
-    longer = msgspec.structs.replace(settings, n_epochs=settings.n_epochs * _PERSONAL_ROUNDS)
-    result = family(specification.family).train(specification, parameters, seen.windows, seen.labels, longer)
-    tuned = (specification, {**parameters, **result.trained})
-    return Personal(rest.labels, decided(plan, model, rest), decided(plan, tuned, rest))
+    is_all_head = len(family(specification.family).head(specification)) == len(
+        specification.of_role("trained")
+    )
+    after = {}
+    for name, how in WAYS.items():
+        if is_all_head and how.fine_tune == "head":
+            continue
+        own_arrays = personalised(specification, parameters, seen.windows, seen.labels, settings, how)
+        after[name] = decided(plan, (specification, own_arrays), rest)
+    return Personal(rest.labels, decided(plan, model, rest), after)
 
 
 def _by_n_clients(plan: Plan, homes: Homes, test: LocalWindows, seed: int) -> dict[int, float]:

@@ -23,6 +23,8 @@ from fedmotion.simulation.evaluation.tuning import Choice
 Decisions = list[tuple[Counts, Counts]]
 """Pairs of truth and what was decided."""
 
+_FINE_TUNED = "fine-tuned"
+
 
 class Method(msgspec.Struct, frozen=True):
     """How one way to train did, over all newcomers.
@@ -52,6 +54,9 @@ class Difference(msgspec.Struct, frozen=True):
 class Figures(msgspec.Struct, frozen=True):
     """All of one evaluation; see `Contest` for what is compared.
 
+    `personalised` is fine-tuned, all that is trained; `personal` has every way by its name in `contest.WAYS`,
+    all asked about the same takes as `before_personalised`.
+
     `most_windows` is how many the largest client has: below 20 a real federation waits for more.
     """
 
@@ -67,6 +72,7 @@ class Figures(msgspec.Struct, frozen=True):
     federated: Method
     personalised: Method | None
     before_personalised: Spread | None
+    personal: dict[str, Method]
     pooled: Method
     pooled_alike: Method
     differences: dict[str, Difference]
@@ -101,19 +107,21 @@ def figures(evaluation: Evaluation) -> Figures:
         alone_best=_over_seeds(contests, lambda each: max(_shares(each))),
         alone_worst=_over_seeds(contests, lambda each: min(_shares(each))),
         federated=method(_federated),
-        personalised=_method(personal, _personalised, n_classes) if personal else None,
+        personalised=_method(personal, _by_way(_FINE_TUNED), n_classes) if personal else None,
         before_personalised=_method(personal, _before, n_classes).accuracy if personal else None,
+        personal={way: _method(personal, _by_way(way), n_classes) for way in _ways(personal)},
         pooled=method(_pooled),
         pooled_alike=method(_alike),
         differences={
             "federated - alone": _difference(contests, _federated, _alone),
             "federated - pooled": _difference(contests, _federated, _pooled),
             "federated - pooled_alike": _difference(contests, _federated, _alike),
-            **(
-                {"personalised - federated": _difference(personal, _personalised, _before)}
-                if personal
-                else {}
-            ),
+            **{
+                f"{'personalised' if way == _FINE_TUNED else way} - federated": _difference(
+                    personal, _by_way(way), _before
+                )
+                for way in _ways(personal)
+            },
         },
         federated_by_round=_curve(contests, lambda each: each.federated_by_round),
         pooled_by_round=_curve(contests, lambda each: each.pooled_by_round),
@@ -142,8 +150,16 @@ def _alike(contest: Contest) -> Decisions:
     return [(contest.truth, contest.pooled_alike)]
 
 
-def _personalised(contest: Contest) -> Decisions:
-    return [] if contest.personal is None else [(contest.personal.truth, contest.personal.after)]
+def _ways(contests: Sequence[Contest]) -> list[str]:
+    return [way for each in contests[:1] if each.personal is not None for way in each.personal.after]
+
+
+def _by_way(way: str) -> Callable[[Contest], Decisions]:
+    def decisions(contest: Contest) -> Decisions:
+        personal = contest.personal
+        return [] if personal is None else [(personal.truth, personal.after[way])]
+
+    return decisions
 
 
 def _before(contest: Contest) -> Decisions:

@@ -29,7 +29,8 @@ def save_pictures(figures: Figures, folder: Path, title: str) -> list[Path]:
         pictures["false-alarms"] = false_alarms(figures.false_alarms, title)
     paths = []
     for name, picture in pictures.items():
-        paths.append(folder / f"{name}-{figures.plan.axes}.png")
+        model = "" if figures.family == "pca_svm" else f"-{figures.family}"
+        paths.append(folder / f"{name}-{figures.plan.axes}{model}.png")
         picture.savefig(paths[-1], dpi=_DPI)
     return paths
 

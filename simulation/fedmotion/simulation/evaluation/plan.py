@@ -30,8 +30,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     cut
         "movement": one window a recording, round its centre of energy, as agents cut gestures; "fixed":
         windows that overlap by half from the first sample to the last, for what goes on, as walking does.
+    model
+        The family that learns, by its name.
     n_components, n_rounds, learning_rate, n_epochs, strategy
-        The federation's, which are also those of each client alone.
+        The federation's, which are also those of each client alone. A learning rate of 0 is the model's own.
     split
         "people": each person is a client; "classes": as many clients, and each has some of the gestures, of
         everybody.
@@ -50,6 +52,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     other: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
     is_one_sided: bool = False
+    model: str = "pca_svm"
     axes: Axes = "six"
     split: Split = "people"
     cut: Cut = "movement"
@@ -57,7 +60,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     window_length: int = 96
     n_components: int = 60
     n_rounds: int = 50
-    learning_rate: float = 0.02
+    learning_rate: float = 0.0
     n_epochs: int = 3
     strategy: str = "fedavg"
     is_turned: bool = False
@@ -78,12 +81,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def configuration(self, seed: int) -> AggregatorConfiguration:
         """Return how the federation of this seed is run.
 
-        A batch is all that a client has: pca_svm steps once a window whatever the batch, which only says how
-        often FedProx pulls, and there is no pull here.
+        A batch of pca_svm is all that a client has: it steps once a window whatever the batch, which only
+        says how often FedProx pulls, and there is no pull here.
         """
         return AggregatorConfiguration(
             federation="evaluation",
             activities=self.activities,
+            model=self.model,
             rate_hz=self.rate_hz,
             window_length=self.window_length,
             n_components=self.n_components,
@@ -91,7 +95,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             learning_rate=self.learning_rate,
             n_epochs=self.n_epochs,
             strategy=self.strategy,
-            batch_size=1_000_000,
+            batch_size=1_000_000 if self.model == "pca_svm" else 16,
             seed=seed,
         ).check()
 

@@ -8,6 +8,7 @@ import msgspec
 
 from fedmotion.models.statistics import MIN_WINDOWS
 from fedmotion.simulation.evaluation.alarms import Alarms, FalseAlarms
+from fedmotion.simulation.evaluation.contest import WAYS
 from fedmotion.simulation.evaluation.figures import Difference, Figures
 from fedmotion.simulation.evaluation.measures import Spread
 from fedmotion.simulation.evaluation.mounting import N_KNOWN, Turned
@@ -19,30 +20,41 @@ _GAINED = {
     "federated - pooled": "federated - pooled, tuned",
     "federated - pooled_alike": "federated - pooled, the federation's settings",
     "personalised - federated": "personalised - federated, on the same takes",
+    **{f"{way} - federated": f"{way} - federated, likewise" for way in WAYS},
 }
 
 
 def document(movements: Movements, all_figures: Sequence[Figures]) -> dict[str, Any]:
     """Return what the JSON file holds.
 
-    Under the family's name stand the accuracies of the first figures (their mean over seeds) at a glance;
-    `results` has all figures by axes, and the rest is what repeats them.
+    Under each family's name stand the accuracies of its first figures (their mean over seeds) at a glance;
+    `results` has all figures of the first family by axes, `others` those of further ones by their names, and
+    the rest is what repeats them.
     """
     first = all_figures[0]
+    by_family: dict[str, dict[str, Figures]] = {}
+    for figures in all_figures:
+        by_family.setdefault(figures.family, {})[figures.plan.axes] = figures
+    results = {family: msgspec.to_builtins(figures) for family, figures in by_family.items()}
     return {
-        first.family: {
-            "alone": first.alone.accuracy.mean,
-            "federated": first.federated.accuracy.mean,
-            "personalised": first.personalised.accuracy.mean if first.personalised else None,
-            "pooled": first.pooled.accuracy.mean,
-        },
+        **{family: _at_a_glance(next(iter(figures.values()))) for family, figures in by_family.items()},
         "fedmotion": version("fedmotion"),
         "files": movements.source,
         "sha256": list(movements.sha256),
         "notes": list(movements.notes),
         "seeds": list(range(first.plan.n_seeds)),
         "activities": list(first.plan.activities),
-        "results": {figures.plan.axes: msgspec.to_builtins(figures) for figures in all_figures},
+        "results": results.pop(first.family),
+        **({"others": results} if results else {}),
+    }
+
+
+def _at_a_glance(figures: Figures) -> dict[str, float | None]:
+    return {
+        "alone": figures.alone.accuracy.mean,
+        "federated": figures.federated.accuracy.mean,
+        "personalised": figures.personalised.accuracy.mean if figures.personalised else None,
+        "pooled": figures.pooled.accuracy.mean,
     }
 
 
@@ -59,7 +71,7 @@ def markdown(movements: Movements, all_figures: Sequence[Figures]) -> str:
         ]
     for figures in all_figures:
         if len(all_figures) > 1:
-            lines += [f"**{_AXES[figures.plan.axes]}**", ""]
+            lines += [f"**{_title(figures, all_figures)}**", ""]
         lines += [*_accuracies(figures), "", *_differences(figures), ""]
         if figures.false_alarms is not None:
             lines += [*_false_alarms(figures.false_alarms), ""]
@@ -69,15 +81,21 @@ def markdown(movements: Movements, all_figures: Sequence[Figures]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def _title(figures: Figures, all_figures: Sequence[Figures]) -> str:
+    axes = _AXES[figures.plan.axes]
+    return axes if len({each.family for each in all_figures}) == 1 else f"{figures.family}, {axes}"
+
+
 def _heading(movements: Movements, figures: Figures) -> str:
     plan = figures.plan
     other = f" and other ({len(plan.other)} kinds)" if plan.other else ""
     split = {"people": "each a person", "classes": "each with some of the gestures"}[plan.split]
     in_turn = f"{len(plan.newcomers)} newcomers each in turn" if len(plan.newcomers) > 1 else "1 newcomer"
+    model = f"{figures.n_components} components" if figures.n_components else figures.family
     return (
         f"`{movements.source}`: {len(plan.gestures)} gestures{other}, {in_turn}, "
         f"{figures.n_windows} windows asked, {figures.n_clients} clients ({split}); "
-        f"{plan.n_rounds} rounds, {figures.n_components} components; mean ± deviation of {plan.n_seeds} seeds"
+        f"{plan.n_rounds} rounds, {model}; mean ± deviation of {plan.n_seeds} seeds"
     )
 
 
@@ -110,6 +128,11 @@ def _accuracies(figures: Figures) -> list[str]:
                 figures.personalised.accuracy,
                 figures.personalised.macro_f1,
                 "the same",
+            ),
+            *(
+                (f"{way} with those", method.accuracy, method.macro_f1, "the same")
+                for way, method in figures.personal.items()
+                if way != "fine-tuned"
             ),
         ]
     return [

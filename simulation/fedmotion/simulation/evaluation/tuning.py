@@ -1,6 +1,6 @@
 """Settings for all data in one place, chosen on training people only: nested leave-people-out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import product
 
 import msgspec
@@ -12,6 +12,7 @@ from fedmotion.simulation.evaluation.training import decided, pooled, share
 
 GRID_COMPONENTS = (25, 60)
 GRID_LEARNING_RATE = (0.02, 0.05)
+GRID_NETWORK_LEARNING_RATE = (0.05, 0.1)
 GRID_ROUNDS = (12, 25, 50)
 """Small, and around what the federation uses: each point is trained once for each group left out."""
 
@@ -49,10 +50,10 @@ def tune(plan: Plan, homes: Mapping[str, LocalWindows]) -> Choice:
     """
     names = sorted(homes)
     if len(names) < 2:
-        return Choice(plan.n_components, plan.learning_rate, plan.n_rounds)
+        return Choice(plan.n_components, plan.configuration(0).train_settings(0).learning_rate, plan.n_rounds)
     groups = [names[first::_MAX_GROUPS] for first in range(min(len(names), _MAX_GROUPS))]
     n_right: dict[Choice, float] = {}
-    for n_components, learning_rate in product(GRID_COMPONENTS, GRID_LEARNING_RATE):
+    for n_components, learning_rate in _grid(plan):
         longest = Choice(n_components, learning_rate, max(GRID_ROUNDS)).applied(plan)
         for group in groups:
             kept = {name: home for name, home in homes.items() if name not in group}
@@ -64,3 +65,9 @@ def tune(plan: Plan, homes: Mapping[str, LocalWindows]) -> Choice:
                     np.mean([share(decided(plan, model, homes[name]), homes[name].labels) for name in group])
                 )
     return max(n_right, key=lambda choice: n_right[choice])
+
+
+def _grid(plan: Plan) -> Iterable[tuple[int, float]]:
+    if plan.model != "pca_svm":
+        return product((plan.n_components,), GRID_NETWORK_LEARNING_RATE)  # which a network has none of
+    return product(GRID_COMPONENTS, GRID_LEARNING_RATE)
