@@ -22,6 +22,7 @@ from fedmotion.host import ram_loader
 from fedmotion.protocol.da14580_boot import PINS, Pins
 
 PROGRAM = bytes.fromhex("0098002009000020") + bytes(k * 7 % 251 for k in range(1192))
+IMAGES = Path(__file__).parents[2] / "firmware" / "fedmotion" / "boards" / "images"
 DEADLINE_S = 30.0
 
 
@@ -104,6 +105,15 @@ def test_a_program_is_loaded_whichever_pins_are_wired(pins: Pins, image: str) ->
     assert f"{port}: the board runs fedmotion 0.1.0 for 'da14580', board id 0" in said
     assert "it runs from RAM until the board loses power or is reset" in said
     assert said.endswith(f"next: fedmotion record swipe_left --port {port}\n")
+
+
+def test_the_shipped_program_is_taken_as_it_is() -> None:
+    rom = BootRom(our_firmware)
+    with served(rom) as (port, _):
+        status, said = flash("--port", port)
+    assert status == 0, said
+    assert "loading the shipped da14580.bin, " in said
+    assert rom.program == (IMAGES / "da14580.bin").read_bytes()
 
 
 def test_scripts_are_told_that_it_is_not_kept(image: str) -> None:

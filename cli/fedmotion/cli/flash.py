@@ -40,7 +40,7 @@ Examples:
   fedmotion flash uno                            where one board is plugged in
   fedmotion flash nano --port /dev/ttyUSB0       tries both boot loaders that Nanos are sold with
   fedmotion flash uno --port /dev/ttyACM0 --hex firmware.hex       a program that you built
-  fedmotion flash da14580 --port /dev/ttyUSB1 --image firmware.bin    into its RAM, until power is lost
+  fedmotion flash da14580 --port /dev/ttyUSB1    into its RAM, until power is lost
 Then:
   fedmotion record swipe_left --port PORT
 """,
