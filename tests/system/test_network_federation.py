@@ -9,7 +9,8 @@ import pytest
 from marked_process import FEDMOTION, MarkedProcess
 
 from fedmotion.aggregator.configuration import AggregatorConfiguration
-from fedmotion.aggregator.federation_store import FederationStore, ModelReference
+from fedmotion.aggregator.federation_records import ModelReference
+from fedmotion.aggregator.federation_store import FederationStore
 from fedmotion.aggregator.founding import open_federation
 from fedmotion.aggregator.invitations import AGGREGATOR, broker_accounts, invite
 from fedmotion.broker.accounts import new_password, write_accounts
