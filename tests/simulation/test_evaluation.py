@@ -191,6 +191,10 @@ def test_figures_hold_all_newcomers_and_seeds(swing: Swing, monkeypatch: pytest.
     assert gained.lowest < gained.mean < gained.highest
     assert [len(curve) for curve in (result.federated_by_round, result.pooled_by_round)] == [13, 13]
     assert list(result.by_n_clients) == [1]
+    # A linear model is all head, so that the ways of the head alone are not asked again.
+    assert list(result.personal) == ["fine-tuned", "normalised", "normalised, fine-tuned"]
+    assert result.personalised == result.personal["fine-tuned"]
+    assert {"personalised - federated", "normalised - federated"} <= result.differences.keys()
 
 
 def test_the_accelerometer_alone_cannot_tell_what_the_gyroscope_shows(swing: Swing) -> None:
