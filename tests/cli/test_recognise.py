@@ -242,7 +242,7 @@ def test_a_recorded_stream_is_scored_without_a_board(
     done = run(
         *("recognise", "--profile", profile.directory, "--file", file, "--score", tmp_path / "marks.json")
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, "recognising by the own model\n")
     lines = done.stdout.splitlines()
     assert sum("swipe_left  (" in line for line in lines) == 10
     (row,) = [line.split() for line in lines if line.lstrip().startswith("all ")]
