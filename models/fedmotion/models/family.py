@@ -28,6 +28,10 @@ class TrainResult:
     metrics: dict[str, float]
 
 
+class RuntimeMissingError(ValueError):
+    """What a family trains with is not installed here, or does not work; the text says what to install."""
+
+
 class Family(Protocol):
     """Pure functions over a specification and parameters.
 
@@ -48,7 +52,10 @@ class Family(Protocol):
         settings: TrainSettings,
         gradient_offset: Mapping[str, Array] | None = None,
     ) -> TrainResult:
-        """Return the arrays after `settings.n_epochs` from `parameters`; the same seed, the same bits."""
+        """Return the arrays after `settings.n_epochs` from `parameters`; the same seed, the same bits.
+
+        Raises RuntimeMissingError where this host lacks what the family trains with.
+        """
 
     def scores(
         self, specification: Specification, parameters: Mapping[str, Array], windows: NDArray[np.float32]
