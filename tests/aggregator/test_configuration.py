@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from fedmotion.aggregator.configuration import AggregatorConfiguration
@@ -33,6 +34,18 @@ def test_two_keys_are_enough() -> None:
     assert configuration.train_settings(7).seed == 7
 
 
+def test_a_network_is_specified_and_has_a_learning_rate_of_its_own() -> None:
+    for model, learning_rate in (("pca_svm", 0.02), ("mlp", 0.1), ("cnn", 0.1)):
+        configuration = AggregatorConfiguration(
+            federation="home", activities=("left", "other"), model=model, seed=3
+        ).check()
+        assert configuration.specification().family == model
+        assert configuration.specification().seed == 3
+        assert configuration.train_settings(2).learning_rate == learning_rate
+        given = msgspec.structs.replace(configuration, learning_rate=0.05)
+        assert given.train_settings(2).learning_rate == 0.05
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -42,6 +55,9 @@ def test_two_keys_are_enough() -> None:
         ("deadline_s = nan", "deadline_s is 0.1 to 604800, got nan"),
         ("deadline_s = 0", "deadline_s is 0.1 to 604800, got 0.0"),
         ("learning_rate = -1", "learning_rate is 0 to 1000, got -1.0"),
+        ("model = 'rnn'", "model is one of pca_svm, mlp, cnn, got 'rnn'"),
+        ("model = 'cnn'\nwindow_length = 50", "window_length of cnn is 96 samples"),
+        ("model = 'cnn'\nn_fourier = 300", "n_fourier and is_calibrated are of pca_svm, a cnn has neither"),
         ("min_updates = 0", "min_updates is 1 to 1000, got 0"),
         ("min_clients = 1", "min_clients is at least min_updates, 2,"),
         ("quorum = 1", "quorum is 0 (all) or at least min_updates, 2, got 1"),

@@ -1,4 +1,6 @@
 import dataclasses
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
@@ -10,9 +12,13 @@ import pytest
 from fedmotion.host.recording_store import Recording, RecordingStore
 from fedmotion.host.released_model import LoadedModel, load_model
 from fedmotion.host.trainer import Trainer
+from fedmotion.models.family import family
 from fedmotion.models.growth import grown, with_activities
 from fedmotion.models.one_place import training_seed
-from fedmotion.models.specification import Parameters, pca_svm
+from fedmotion.models.parameters import initial_parameters
+from fedmotion.models.specification import Parameters, cnn, pca_svm
+from fedmotion.models.statistics import basis
+from fedmotion.models.windows import window_at
 from fedmotion.protocol.messages import Announcement, RoundKind, TrainSettings
 from fedmotion.protocol.tensors import sha256_of
 
@@ -61,6 +67,48 @@ def test_training_gives_the_trained_arrays_and_the_same_bits_again(
     for name, array in answer.arrays.items():
         np.testing.assert_array_equal(again.arrays[name], array)
         assert not np.array_equal(another.arrays[name], array)
+
+
+def of_a_network(model: LoadedModel, takes: list[Recording]) -> LoadedModel:
+    specification = cnn(model.specification.activities)
+    windows = np.stack(
+        [window_at(specification, take.t_us, take.samples(), take.centre_us) for take in takes]
+    )
+    moments = family("cnn").moments(specification, windows)
+    parameters = {**initial_parameters(specification), **basis(specification, moments)}
+    return dataclasses.replace(
+        model, specification=specification, parameters=parameters, sha256=sha256_of(parameters)
+    )
+
+
+def test_a_network_is_trained_to_the_same_bits_again(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel
+) -> None:
+    fill(store, takes)
+    network = of_a_network(model, takes)
+    answer = Trainer(store, "ada").answer(announcement("train", network), network)
+    assert (answer.n_windows, answer.n_steps, answer.declined) == (28, 6, "")
+    again = Trainer(store, "ada").answer(announcement("train", network), network)
+    assert {name: array.tobytes() for name, array in answer.arrays.items()} == {
+        name: array.tobytes() for name, array in again.arrays.items()
+    }
+
+
+def test_a_round_of_a_network_is_declined_with_what_to_install_where_there_is_no_runtime(
+    store: RecordingStore, takes: list[Recording], model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, takes)
+    network = of_a_network(model, takes)
+    monkeypatch.setattr("fedmotion.models.tflite_door._of_thread", threading.local())
+    for module in ("ai_edge_litert", "ai_edge_litert.interpreter", "tflite_runtime"):
+        monkeypatch.setitem(sys.modules, module, None)
+    answer = Trainer(store, "ada").answer(announcement("train", network), network)
+    assert (answer.arrays, answer.n_windows) == ({}, 0)
+    assert answer.declined.startswith(
+        "a network is trained by the TFLite runtime, which is not installed: pip install 'fedmotion[tflite]'"
+    )
+    # Whoever only evaluates or recognises needs none.
+    assert Trainer(store, "ada").answer(announcement("evaluate", network), network).declined == ""
 
 
 def test_the_seed_follows_from_settings_round_and_client() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import cache
 
+import msgspec
 import numpy as np
 import pytest
 from model_families import FAMILIES, Case, performed, same_bits, train
@@ -38,6 +39,10 @@ def share(case: Case, specification: Specification, parameters: Parameters, seed
     return float((likely.argmax(axis=1) == labels).mean())
 
 
+def settings_of(case: Case) -> TrainSettings:
+    return msgspec.structs.replace(SETTINGS, learning_rate=case.n_times * SETTINGS.learning_rate)
+
+
 @cache
 def federated(case: Case) -> tuple[Specification, Parameters]:
     specification = case.specify(ACTIVITIES)
@@ -51,7 +56,7 @@ def federated(case: Case) -> tuple[Specification, Parameters]:
 def test_ones_own_takes_make_a_model_that_decides_ones_others_better(case: Case, fine_tune: str) -> None:
     specification, parameters = federated(case)
     how = Personalisation("head" if fine_tune == "head" else "all", normalise=True)
-    own = personalised(specification, parameters, *worn_otherwise(specification, 1), SETTINGS, how)
+    own = personalised(specification, parameters, *worn_otherwise(specification, 1), settings_of(case), how)
     before, after = (share(case, specification, each, seed=2) for each in (parameters, own))
     assert before < 0.7
     assert after > before + 0.2
@@ -60,14 +65,14 @@ def test_ones_own_takes_make_a_model_that_decides_ones_others_better(case: Case,
 def test_nothing_wanted_changes_nothing(case: Case) -> None:
     specification, parameters = federated(case)
     how = Personalisation("off", normalise=False)
-    own = personalised(specification, parameters, *worn_otherwise(specification, 1), SETTINGS, how)
+    own = personalised(specification, parameters, *worn_otherwise(specification, 1), settings_of(case), how)
     assert same_bits(own, parameters)
 
 
 def test_normalising_changes_mean_and_scale_alone(case: Case) -> None:
     specification, parameters = federated(case)
     how = Personalisation("off", normalise=True)
-    own = personalised(specification, parameters, *worn_otherwise(specification, 1), SETTINGS, how)
+    own = personalised(specification, parameters, *worn_otherwise(specification, 1), settings_of(case), how)
     changed = {name for name in own if (own[name] != parameters[name]).any()}
     assert changed == {"mean", "scale"}
 
@@ -77,7 +82,7 @@ def test_the_head_changes_alone_and_is_among_what_is_trained(case: Case) -> None
     head = set(case.model.head(specification))
     assert head <= {array.name for array in specification.of_role("trained")}
     how = Personalisation("head", normalise=False)
-    own = personalised(specification, parameters, *worn_otherwise(specification, 1), SETTINGS, how)
+    own = personalised(specification, parameters, *worn_otherwise(specification, 1), settings_of(case), how)
     changed = {name for name in own if (own[name] != parameters[name]).any()}
     assert changed
     assert changed <= head

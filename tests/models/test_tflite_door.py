@@ -14,8 +14,9 @@ import pytest
 from numpy.typing import NDArray
 
 from fedmotion.models import tflite_door
+from fedmotion.models.family import RuntimeMissingError
 from fedmotion.models.networks import NETWORKS, initial_arrays
-from fedmotion.models.tflite_door import Graph, RuntimeMissingError, artefact, graph, open_graph
+from fedmotion.models.tflite_door import Graph, artefact, graph, open_graph
 
 ARRAYS = initial_arrays(NETWORKS["cnn"], 1)
 N = 5

@@ -30,7 +30,7 @@ from fedmotion.host.held_out import HeldOutTakes
 from fedmotion.host.recording_review import RecordingReview
 from fedmotion.host.recording_store import DamagedRecordingError, RecordingStore
 from fedmotion.host.released_model import LoadedModel
-from fedmotion.models.family import confusion, family
+from fedmotion.models.family import RuntimeMissingError, confusion, family
 from fedmotion.models.one_place import training_seed
 from fedmotion.models.parameters import select
 from fedmotion.models.specification import Parameters, Specification
@@ -207,9 +207,13 @@ class Trainer:
             announcement.settings,
             seed=training_seed(announcement.settings.seed, announcement.round_id, self._client_id),
         )
-        result = family(model.specification.family).train(
-            model.specification, model.parameters, local.windows, local.labels, settings
-        )
+        try:
+            result = family(model.specification.family).train(
+                model.specification, model.parameters, local.windows, local.labels, settings
+            )
+        except RuntimeMissingError as missing:
+            # Of the host and not of its owner's motion: whoever runs the federation may know.
+            return Answer(declined=str(missing))
         return Answer(
             arrays=dict(result.trained),
             n_windows=len(local.windows),

@@ -28,6 +28,10 @@ class TrainResult:
     metrics: dict[str, float]
 
 
+class RuntimeMissingError(ValueError):
+    """What a family trains with is not installed here, or does not work; the text says what to install."""
+
+
 class Family(Protocol):
     """Pure functions over a specification and parameters.
 
@@ -53,6 +57,7 @@ class Family(Protocol):
         """Return the arrays after `settings.n_epochs` from `parameters`; the same seed, the same bits.
 
         With `is_head_only` those of the last layer change, see `head`, and the others stay to the bit.
+        Raises RuntimeMissingError where this host lacks what the family trains with.
         """
 
     def head(self, specification: Specification) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from fedmotion.models.statistics import Moments, moments_of_axes
 from fedmotion.models.tflite_door import graph
 from fedmotion.protocol.messages import TrainSettings
 
-_CLIP_NORM = 1.0
+_CLIP_NORM = 5.0
 """Gradients are shortened to this length: a home of few and similar windows else steps too far at a rate that
 suits many."""
 

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fedmotion.models.family import RuntimeMissingError
 from fedmotion.models.networks import N_OUTPUTS, NETWORKS, Network
 
 Floats = NDArray[np.float32]
@@ -25,10 +26,6 @@ _MISSING = (
     "a network is trained by the TFLite runtime, which is not installed: pip install 'fedmotion[tflite]', or "
     "where there are no wheels of it, 'fedmotion[tflite-old]' on Python 3.11"
 )
-
-
-class RuntimeMissingError(ValueError):
-    """There is no runtime here that works; the text says what to install."""
 
 
 class _Runner(Protocol):
