@@ -32,7 +32,7 @@ def test_networks_are_reported_beside_the_linear_model(
 ) -> None:
     monkeypatch.setattr("fedmotion.simulation.evaluation.tuning.GRID_ROUNDS", (2, 4))
     source = str(data_folder / "utd_mhad_inertial.npz")
-    few = ("--labels", "swipe_left,swipe_right", "--newcomers", "5", "--seeds", "1", "--rounds", "12")
+    few = ("--labels", "swipe_left,swipe_right", "--newcomers", "5", "--seeds", "1", "--rounds", "8")
     outputs = ("--json", str(tmp_path / "figures.json"), "--markdown", str(tmp_path / "tables.md"))
     result = CliRunner().invoke(command, [source, *few, "--model", "pca_svm,cnn,mlp", *outputs])
     assert result.exit_code == 0, result.output
