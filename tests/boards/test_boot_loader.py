@@ -33,6 +33,9 @@ from fedmotion.protocol.intel_hex import read_intel_hex
 from fedmotion.protocol.serial_frames import Hello, Samples
 from fedmotion.protocol.serial_framing import FrameDecoder
 
+# The emulated board runs in real time at best, and slower beside other tests.
+pytestmark = pytest.mark.timeout(240)
+
 CORE = Path("/usr/share/arduino/hardware/arduino/avr/bootloaders")
 IMAGES = Path(__file__).parents[2] / "firmware" / "fedmotion" / "boards" / "images"
 DEADLINE_S = 30.0

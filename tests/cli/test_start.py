@@ -21,7 +21,9 @@ from fedmotion.host.ports import PortReport
 from fedmotion.host.profile import Profile
 from fedmotion.host.recording_store import RecordingStore
 
-WAIT_S = 55.0
+WAIT_S = 150.0
+pytestmark = pytest.mark.timeout(WAIT_S + 30)
+
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -38,6 +40,8 @@ class Terminal:
             stderr=theirs,
             env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "110", "LINES": "40"},
             start_new_session=True,
+            # A shell starts what runs behind it without Ctrl-C, and that is inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         os.close(theirs)
 

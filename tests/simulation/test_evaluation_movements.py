@@ -150,6 +150,7 @@ def evaluated(*arguments: str | Path) -> str:
     return result.stdout
 
 
+@pytest.mark.timeout(240)
 def test_the_command_on_real_people_writes_what_repeats_it(data_folder: Path, tmp_path: Path) -> None:
     options = (
         "--labels",
