@@ -41,7 +41,7 @@ class Terminal:
             env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "110", "LINES": "40"},
             start_new_session=True,
             # A shell starts what runs behind it without Ctrl-C, and that is inherited.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
         )
         os.close(theirs)
 
