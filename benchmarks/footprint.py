@@ -1,4 +1,4 @@
-"""What an agent weighs: memory while it idles on a streaming board, the command's start, packages installed.
+"""What an agent weighs: idle on a streaming board and having trained; its command's start; packages for it.
 
 .venv/bin/python benchmarks/footprint.py --flower-python /path/to/flwr/bin/python
 """
@@ -32,14 +32,33 @@ from fedmotion.host.profile import Profile, join
 from fedmotion.models.specification import pca_svm
 from fedmotion.protocol.invitation import encode_invitation
 from fedmotion.protocol.topics import Topics
+from fedmotion.simulation.cast import simulated_cast
+from fedmotion.simulation.demo import Demo
+from fedmotion.simulation.stage import Boards, Folder, Stage, Watch
 
 GOAL_MB = 60.0
+GOAL_TRAINING_MB = 64.0
 GOAL_HELP_S = 0.3
 FEDERATION = "bench"
 CLIENT = "client-1"
 MEGABYTE = 1e6
 
 _BARE = "import numpy, paho.mqtt.client, serial, time; print('ready', flush=True); time.sleep(600)"
+_BARE_TRAINING = """
+import time
+import numpy as np
+from fedmotion.models.networks import N_OUTPUTS, NETWORKS, initial_arrays
+from fedmotion.models.tflite_door import graph
+network, random = NETWORKS["cnn"], np.random.default_rng(0)
+cnn = graph("cnn")
+cnn.begin(initial_arrays(network, 0))
+windows = random.normal(size=(16, network.window_length, 6)).astype(np.float32)
+labels, ones = np.zeros(16, np.int32), np.ones(16, np.float32)
+for _ in range(100):
+    cnn.step(windows, labels, ones, np.ones(N_OUTPUTS, np.float32), learning_rate=0.01)
+print("ready", flush=True)
+time.sleep(600)
+"""
 _FLOWER_SERVER = """
 import sys, flwr
 strategy = flwr.server.strategy.FedAvg(min_available_clients=2)
@@ -79,6 +98,15 @@ def main() -> None:
     print(f"; to the limit {agent.rss_mb / bare.rss_mb:.2f}", end="")
     print("" if flower is None else f", to Flower {agent.rss_mb / flower.rss_mb:.2f}")
 
+    trained = {model: training_memory(model) for model in ("cnn", "mlp", "pca_svm")}
+    for model, memory in trained.items():
+        _memory_row(f"fedmotion agent that trained a {model} in twelve rounds", memory)
+    bare = memory_of([sys.executable, "-c", _BARE_TRAINING], "ready")
+    _memory_row("limit: python that does nothing but train a cnn", bare)
+    worst_mb = max(trained["cnn"].peak_mb, trained["mlp"].peak_mb)
+    print(f"goal: a network at most {GOAL_TRAINING_MB:.0f} MB, at its peak {worst_mb:.1f}: ", end="")
+    print(f"{_kept(worst_mb <= GOAL_TRAINING_MB)}; to the limit {worst_mb / bare.peak_mb:.2f}")
+
     print(f"\n{'start of a process, s':<58}{'median':>9}{'p95':>9}{'best':>9}")
     program = str(Path(sys.executable).with_name("fedmotion"))
     help_s = _start_row("fedmotion --help", [program, "--help"], options.repeats)
@@ -109,6 +137,9 @@ class Memory:
             sum(int(kib) for kib in re.findall(rf"^{name}: +(\d+) kB", text, re.MULTILINE)) * 1024 / MEGABYTE
             for name in ("Rss", "Pss")
         )
+        status = Path(f"/proc/{pid}/status").read_text("ascii")
+        (kib,) = re.findall(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+        self.peak_mb = int(kib) * 1024 / MEGABYTE
         self.has_sklearn = "/sklearn/" in Path(f"/proc/{pid}/maps").read_text("utf-8")
 
 
@@ -143,6 +174,17 @@ def agent_memory(seconds: float) -> Memory:
             pass
         time.sleep(seconds)
         return Memory(agent.pid)
+
+
+def training_memory(model: str) -> Memory:
+    """Return what the first of a demo's four agents holds when the rounds are over."""
+    with tempfile.TemporaryDirectory(prefix="fedmotion-bench-") as name, ExitStack() as stack:
+        demo = Demo(simulated_cast(0), Path(name), model=model)
+        stage = Stage(demo.cast, demo.configuration, Folder(Path(name)), Watch(), stack, Boards())
+        stage.start_broker(None)
+        stage.teach()
+        stage.run_rounds()
+        return Memory(stage.agents[0].pid)
 
 
 def memory_of(arguments: Sequence[str], ready: str) -> Memory:

@@ -24,6 +24,9 @@ and what its axes' scales have room for. Chosen with people 1 to 5 of UTD-MHAD."
 
 _N_AXES = 6
 
+_N_AT_ONCE = 64
+"""Windows that go through a network together: a convolution lays 32 kB of each side by side."""
+
 
 @dataclass(frozen=True, slots=True)
 class Convolution:
@@ -134,7 +137,14 @@ def _flat(values: NDArray[Any]) -> NDArray[Any]:
 def _passed(
     layers: tuple[Layer, ...], arrays: Mapping[str, NDArray[Any]], standardised: NDArray[Any]
 ) -> NDArray[Any]:
-    values = standardised
+    firsts = range(0, max(len(standardised), 1), _N_AT_ONCE)
+    parts = [_passed_at_once(layers, arrays, standardised[first : first + _N_AT_ONCE]) for first in firsts]
+    return np.concatenate(parts)
+
+
+def _passed_at_once(
+    layers: tuple[Layer, ...], arrays: Mapping[str, NDArray[Any]], values: NDArray[Any]
+) -> NDArray[Any]:
     for layer in layers:
         kernel, bias = arrays[f"{layer.name}_kernel"], arrays[f"{layer.name}_bias"]
         if isinstance(layer, Convolution):

@@ -102,7 +102,8 @@ class Stage:
         self._stack = stack
         self._boards = boards
         self._broker_url = ""
-        self._agents: list[Program] = []
+        self.agents: list[Program] = []
+        """The learners', once `teach` has started them."""
 
     def start_broker(self, prefer: BrokerKind | None) -> str:
         """Found the federation, invite everyone, start a broker that knows them, and return its kind."""
@@ -135,11 +136,11 @@ class Stage:
         n_movements = sum(sum(role.counts.values()) for role in learners)
         self._watch.on_stage(f"{len(learners)} people perform {n_movements} movements, each before a board")
         boards = [self._start_board(role, "tcp:0", speed=0) for role in learners]
-        self._agents = [
+        self.agents = [
             self._start_agent("agent", role, board.require_line(_QUIET_S))
             for role, board in zip(learners, boards, strict=True)
         ]
-        for role, agent in zip(learners, self._agents, strict=True):
+        for role, agent in zip(learners, self.agents, strict=True):
             while (event := json.loads(agent.require_line(_QUIET_S)))["event"] != "lost":
                 if event["event"] == "recorded":
                     self._watch.on_take(role.client_id, event["label"])
@@ -166,7 +167,7 @@ class Stage:
                     if record.state != "open":
                         last = record.round_id
                         self._watch.on_round(record)
-                for agent in self._agents:
+                for agent in self.agents:
                     agent.check_running()
                 time.sleep(0 if is_over else _POLL_S)
         finally:
