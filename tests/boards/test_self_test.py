@@ -1,15 +1,23 @@
 """The self-test of both boards without hardware: the firmware and the simulated node say the same."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fedmotion.boards.emulated_board import make_emulated
 from fedmotion.boards.emulated_uno import EmulatedUno
+from fedmotion.boards.fault_plan import FaultPlan, parse_faults
 from fedmotion.boards.kinematics import STANDARD_GRAVITY_MPS2, Motion
+from fedmotion.boards.node_server import NodeServer
+from fedmotion.boards.posix_terminal import PtyLine
 from fedmotion.boards.self_test import CODES, registers, trims_si
 from fedmotion.boards.simulated_node import SimulatedNode
 from fedmotion.boards.virtual_mpu6050 import Imperfection, VirtualMpu6050
+from fedmotion.host.doctor_checks import Check
+from fedmotion.host.doctor_self_test import look_at_self_test
+from fedmotion.host.self_test import run_self_test
 from fedmotion.protocol.self_test_frame import SelfTest, SelfTestOutcome
 from fedmotion.protocol.serial_frames import Command, Result, ResultCode, Samples
 from fedmotion.protocol.serial_framing import FrameDecoder, encode_frame
@@ -94,6 +102,35 @@ def test_a_sensor_that_turns_is_not_judged_by_either_board(firmware_elf: Path) -
         frames = FrameDecoder().feed(uno.advance(1_200_000))
     (report,) = [frame.body for frame in frames if isinstance(frame.body, SelfTest)]
     assert report.outcome == SelfTestOutcome.MOVED
+
+
+def doctors_row(name: str, elf: Path, *faults: str) -> Check:
+    """What the doctor says of an emulated board's self-test, asked as soon as it has started."""
+    with make_emulated(name, sensor(Imperfection()), elf=elf) as board:
+        plan = FaultPlan(board, parse_faults(faults, is_emulated=True))
+        server = NodeServer(board, PtyLine(), plan=plan)
+        stop = threading.Event()
+        thread = threading.Thread(target=server.serve, args=(stop,))
+        thread.start()
+        try:
+            (check,) = look_at_self_test(run_self_test(server.address, 500_000, wait_s=20.0))
+        finally:
+            stop.set()
+            thread.join(20)
+            assert not thread.is_alive()
+    return check
+
+
+@pytest.mark.parametrize("name", ["uno"])
+def test_the_doctor_has_a_row_for_it_and_names_a_broken_axis(name: str, built: dict[str, Path]) -> None:
+    sound = doctors_row(name, built[name])
+    assert (sound.name, sound.state, sound.limit) == ("self-test", "ok", "± 14 %"), sound.measured
+    assert sound.measured.startswith("ax ")
+    assert sound.measured.endswith(" deg/s at 25.0 °C")
+    broken = doctors_row(name, built[name], "fail_self_test:gy@0")
+    assert broken.state == "failed"
+    assert broken.what_to_do.startswith("gy is not as it left the factory")
+    assert broken.value == pytest.approx(-30, abs=1)
 
 
 def test_a_sensor_that_is_unplugged_is_said_to_be_lost() -> None:
