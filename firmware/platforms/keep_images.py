@@ -25,8 +25,7 @@ _HEAD = """\
 """
 
 _LICENCES_HEAD = """\
-da14580.bin is fedmotion's firmware, under the Apache License 2.0, linked with libgcc, under the GNU General
-Public License 3 or later with the GCC Runtime Library Exception 3.1, and with nothing else.
+da14580.bin is fedmotion's firmware, under the Apache License 2.0, linked with nothing else.
 
 uno.hex and nano.hex are fedmotion's firmware, under the Apache License 2.0, linked with
 

@@ -8,6 +8,7 @@ static fm_node node;
 int main(void)
 {
     fm_da14580_begin(&port);
+    port.self_test = fm_self_test_step;
     fm_node_start(&node, &port);
     for (;;) {
         fm_da14580_feed_watchdog();

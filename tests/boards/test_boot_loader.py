@@ -182,7 +182,7 @@ def test_a_cable_that_is_pulled_half_way_leaves_a_board_that_is_mended_by_anothe
             if n_done == 30:
                 board.do(board.server.pull_cable)
 
-        with pytest.raises(ProgrammingError, match="the port went away after 30 of 96 pages were written"):
+        with pytest.raises(ProgrammingError, match="the port went away after 30 of 93 pages were written"):
             programmer.write(image, pull)
         line.close()
         board.do(board.server.plug_in)

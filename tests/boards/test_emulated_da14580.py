@@ -117,9 +117,10 @@ class Host:
         self.decoder = FrameDecoder()
         self.sequence = 0
 
-    def run(self, us: int) -> list[object]:
+    def run(self, us: int, *, n_bad_at_most: int = 0) -> list[object]:
+        n_bad = self.decoder.counters.n_bad
         frames = self.decoder.feed(self.board.advance(self.board.now_us + us))
-        assert self.decoder.counters.n_bad == 0
+        assert self.decoder.counters.n_bad - n_bad <= n_bad_at_most
         return [frame.body for frame in frames]
 
     def ask(self, kind: int, argument: int = 0) -> list[object]:
@@ -196,7 +197,8 @@ def test_a_processor_that_hangs_is_bitten_and_streams_again(host: Host, period_u
     host.board.fault(BoardFault.HANG)
     before = host.run(400_000)
     assert sum(len(body.counts) for body in before if isinstance(body, Samples)) < 40
-    after = host.run(1_200_000)
+    # The frame that was on the line when it hung is cut; HELLO's delimiter ends it.
+    after = host.run(1_200_000, n_bad_at_most=1)
     (hello,) = [body for body in after if isinstance(body, Hello)]
     assert hello.reset_cause == RESET_WATCHDOG
     assert len(rows(after)) > 50

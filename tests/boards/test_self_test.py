@@ -1,15 +1,22 @@
 """The self-test of both boards without hardware: the firmware and the simulated node say the same."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fedmotion.boards.emulated_uno import EmulatedUno
+from fedmotion.boards.emulated_board import EMULATED_BOARDS, make_emulated
+from fedmotion.boards.fault_plan import FaultPlan, parse_faults
 from fedmotion.boards.kinematics import STANDARD_GRAVITY_MPS2, Motion
+from fedmotion.boards.node_server import NodeServer
+from fedmotion.boards.posix_terminal import PtyLine
 from fedmotion.boards.self_test import CODES, registers, trims_si
 from fedmotion.boards.simulated_node import SimulatedNode
 from fedmotion.boards.virtual_mpu6050 import Imperfection, VirtualMpu6050
+from fedmotion.host.doctor_checks import Check
+from fedmotion.host.doctor_self_test import look_at_self_test
+from fedmotion.host.self_test import run_self_test
 from fedmotion.protocol.self_test_frame import SelfTest, SelfTestOutcome
 from fedmotion.protocol.serial_frames import Command, Result, ResultCode, Samples
 from fedmotion.protocol.serial_framing import FrameDecoder, encode_frame
@@ -63,17 +70,18 @@ def test_the_simulated_node_says_what_its_sensor_is_made_to_have() -> None:
     assert report.temperature_degc == pytest.approx(25.0, abs=0.01)
 
 
-def test_the_firmware_in_the_emulator_says_the_same(firmware_elf: Path) -> None:
-    with EmulatedUno(firmware_elf, sensor(WORN)) as uno:
+@pytest.mark.parametrize("name", EMULATED_BOARDS)
+def test_the_firmware_in_the_emulators_says_the_same(name: str, built: dict[str, Path]) -> None:
+    with make_emulated(name, sensor(WORN), elf=built[name]) as board:
         decoder = FrameDecoder()
-        decoder.feed(uno.advance(500_000))
-        uno.receive(b"\0" + STREAMING_OFF + RUN)
-        frames = decoder.feed(uno.advance(1_200_000))
+        decoder.feed(board.advance(500_000))
+        board.receive(b"\0" + STREAMING_OFF + RUN)
+        frames = decoder.feed(board.advance(1_200_000))
         results = [frame.body.code for frame in frames if isinstance(frame.body, Result)]
         (report,) = [frame.body for frame in frames if isinstance(frame.body, SelfTest)]
-        uno.receive(b"\0" + STREAMING_ON)
-        frames = decoder.feed(uno.advance(2_200_000))
-        assert (uno.n_overruns, decoder.counters.n_bad) == (0, 0)
+        board.receive(b"\0" + STREAMING_ON)
+        frames = decoder.feed(board.advance(2_200_000))
+        assert (board.n_overruns, decoder.counters.n_bad) == (0, 0)
     assert results == [ResultCode.OK, ResultCode.OK]
     told = simulated(WORN)
     assert report.outcome == SelfTestOutcome.DONE
@@ -86,14 +94,44 @@ def test_the_firmware_in_the_emulator_says_the_same(firmware_elf: Path) -> None:
     assert np.abs(counts[:, 2] - 4096).max() < 60
 
 
-def test_a_sensor_that_turns_is_not_judged_by_either_board(firmware_elf: Path) -> None:
+@pytest.mark.parametrize("name", EMULATED_BOARDS)
+def test_a_sensor_that_turns_is_judged_by_no_board(name: str, built: dict[str, Path]) -> None:
     assert simulated(Imperfection(), turning_degps=200).outcome == SelfTestOutcome.MOVED
-    with EmulatedUno(firmware_elf, sensor(Imperfection(), turning_degps=200)) as uno:
-        uno.advance(500_000)
-        uno.receive(b"\0" + STREAMING_OFF + RUN)
-        frames = FrameDecoder().feed(uno.advance(1_200_000))
+    with make_emulated(name, sensor(Imperfection(), turning_degps=200), elf=built[name]) as board:
+        board.advance(500_000)
+        board.receive(b"\0" + STREAMING_OFF + RUN)
+        frames = FrameDecoder().feed(board.advance(1_200_000))
     (report,) = [frame.body for frame in frames if isinstance(frame.body, SelfTest)]
     assert report.outcome == SelfTestOutcome.MOVED
+
+
+def doctors_row(name: str, elf: Path, *faults: str) -> Check:
+    """What the doctor says of an emulated board's self-test, asked as soon as it has started."""
+    with make_emulated(name, sensor(Imperfection()), elf=elf) as board:
+        plan = FaultPlan(board, parse_faults(faults, is_emulated=True))
+        server = NodeServer(board, PtyLine(), plan=plan)
+        stop = threading.Event()
+        thread = threading.Thread(target=server.serve, args=(stop,))
+        thread.start()
+        try:
+            (check,) = look_at_self_test(run_self_test(server.address, 500_000, wait_s=20.0))
+        finally:
+            stop.set()
+            thread.join(20)
+            assert not thread.is_alive()
+    return check
+
+
+@pytest.mark.parametrize("name", EMULATED_BOARDS)
+def test_the_doctor_has_a_row_for_it_and_names_a_broken_axis(name: str, built: dict[str, Path]) -> None:
+    sound = doctors_row(name, built[name])
+    assert (sound.name, sound.state, sound.limit) == ("self-test", "ok", "± 14 %"), sound.measured
+    assert sound.measured.startswith("ax ")
+    assert sound.measured.endswith(" deg/s at 25.0 °C")
+    broken = doctors_row(name, built[name], "fail_self_test:gy@0")
+    assert broken.state == "failed"
+    assert broken.what_to_do.startswith("gy is not as it left the factory")
+    assert broken.value == pytest.approx(-30, abs=1)
 
 
 def test_a_sensor_that_is_unplugged_is_said_to_be_lost() -> None:

@@ -92,7 +92,7 @@ def answering(**codes: ResultCode) -> Answering:
     [
         (
             {"to_test": ResultCode.UNKNOWN_COMMAND},
-            "its firmware does not have it: `fedmotion flash` brings it to an Uno or a Nano",
+            "its firmware does not have it: `fedmotion flash` brings it to an Uno, a Nano or a DA14580",
         ),
         ({"to_test": ResultCode.FAILED}, "the board does not begin it (it answers FAILED)"),
         ({"to_streaming": ResultCode.BUSY}, "the board does not stop streaming (it answers BUSY)"),

@@ -189,6 +189,31 @@ def test_a_sensor_that_goes_meanwhile_is_said_and_found_again(still: Any, after_
     assert report_of(still).outcome == SelfTestOutcome.DONE
 
 
+@pytest.mark.parametrize("after_us", [2_000, 110_000, 170_000])
+def test_a_sensor_that_is_just_being_set_is_waited_for(make_board: Callable[..., Any], after_us: int) -> None:
+    """A host that opens the port starts an Arduino anew, and asks as soon as HELLO has come."""
+    board = make_board()
+    lay_still(board, TRIMS)
+    board.run(after_us)
+    board.command(Command.SET_STREAMING, 0)
+    board.run(2_000)
+    board.command(Command.RUN_SELF_TEST)
+    (report,) = reports(board.run(START_UP_US + TEST_US))
+    assert report.outcome == SelfTestOutcome.DONE
+
+
+def test_a_sensor_that_never_was_there_is_not_waited_for_longer(make_board: Callable[..., Any]) -> None:
+    board = make_board()
+    board.raw.is_plugged = False
+    board.run(START_UP_US)
+    board.command(Command.SET_STREAMING, 0)
+    board.run(20_000)
+    board.command(Command.RUN_SELF_TEST)
+    assert reports(board.run(390_000)) == []
+    (report,) = reports(board.run(20_000))
+    assert report.outcome == SelfTestOutcome.SENSOR_LOST
+
+
 @pytest.mark.parametrize("n_forgotten", [1, 2, 3])
 def test_settings_that_do_not_arrive_judge_nothing(still: Any, n_forgotten: int) -> None:
     still.raw.n_forgotten_writes = n_forgotten

@@ -145,41 +145,35 @@ void fm_mpu6050_reconfigure(fm_mpu6050 *sensor, uint32_t now_us)
     }
 }
 
-static fm_sensor_result find(fm_mpu6050 *sensor, uint32_t now_us)
+/* Asks who is there, and has it reset where it is one of ours. */
+static fm_bus_result find(fm_mpu6050 *sensor)
 {
     fm_bus_result result = FM_BUS_OK;
+    uint8_t who_am_i = 0;
     if (sensor->is_bus_stuck) {
         result = sensor->bus->recover(sensor->bus->context);
         if (result != FM_BUS_OK) {
-            return lose(sensor, result, now_us, RETRY_PAUSE_US);
+            return result;
         }
         sensor->is_bus_stuck = false;
     }
     for (uint8_t i = 0; i < sizeof addresses; i++) {
-        uint8_t who_am_i = 0;
         sensor->address = addresses[i];
         result = get(sensor, WHO_AM_I, &who_am_i, 1);
-        if (result == FM_BUS_STUCK) {
+        if (result != FM_BUS_NACK) {
             break;
         }
-        if (result == FM_BUS_OK) {
-            sensor->who_am_i = who_am_i;
-            if (!is_relative(who_am_i)) {
-                enter(sensor, FM_SENSOR_LOST, now_us, RETRY_PAUSE_US);
-                return FM_SENSOR_WRONG;
-            }
+    }
+    if (result == FM_BUS_OK) {
+        sensor->who_am_i = who_am_i;
+        if (is_relative(who_am_i)) {
             result = set(sensor, PWR_MGMT_1, DEVICE_RESET);
-            if (result != FM_BUS_OK) {
-                break;
-            }
-            enter(sensor, FM_SENSOR_RESETTING, now_us, RESET_PAUSE_US);
-            return FM_SENSOR_OK;
         }
     }
-    return lose(sensor, result, now_us, RETRY_PAUSE_US);
+    return result;
 }
 
-static fm_sensor_result configure(fm_mpu6050 *sensor, uint32_t now_us)
+static fm_bus_result configure(const fm_mpu6050 *sensor)
 {
     const uint8_t gyro_select = full_scale_select(sensor->settings->gyro_full_scale_dps, 250);
     const uint8_t accel_select = full_scale_select(sensor->settings->accel_full_scale_g, 2);
@@ -201,42 +195,73 @@ static fm_sensor_result configure(fm_mpu6050 *sensor, uint32_t now_us)
     if (result == FM_BUS_OK) {
         result = set(sensor, INT_ENABLE, is_fifo ? DATA_READY | FIFO_OVERFLOW : DATA_READY);
     }
-    if (result != FM_BUS_OK) {
-        return lose(sensor, result, now_us, RETRY_PAUSE_US);
-    }
-    enter(sensor, FM_SENSOR_SETTLING, now_us, SETTLE_PAUSE_US);
-    return FM_SENSOR_OK;
+    return result;
 }
 
 fm_sensor_result fm_mpu6050_step(fm_mpu6050 *sensor, uint32_t now_us)
 {
-    fm_bus_result result = FM_BUS_OK;
+    fm_bus_result result;
+    fm_sensor_state next;
+    uint32_t pause_us;
     if (sensor->state == FM_SENSOR_RUNNING || now_us - sensor->since_us < sensor->pause_us) {
         return FM_SENSOR_NOT_DUE;
     }
     switch ((fm_sensor_state)sensor->state) {
     case FM_SENSOR_LOST:
-        return find(sensor, now_us);
+        result = find(sensor);
+        if (result == FM_BUS_OK && !is_relative(sensor->who_am_i)) {
+            enter(sensor, FM_SENSOR_LOST, now_us, RETRY_PAUSE_US);
+            return FM_SENSOR_WRONG;
+        }
+        next = FM_SENSOR_RESETTING;
+        pause_us = RESET_PAUSE_US;
+        break;
     case FM_SENSOR_RESETTING:
         result = set(sensor, PWR_MGMT_1, CLOCK_PLL_X_GYRO);
-        if (result != FM_BUS_OK) {
-            return lose(sensor, result, now_us, RETRY_PAUSE_US);
-        }
-        enter(sensor, FM_SENSOR_WAKING, now_us, WAKE_PAUSE_US);
-        return FM_SENSOR_OK;
-    case FM_SENSOR_WAKING:
-        return configure(sensor, now_us);
-    case FM_SENSOR_SETTLING:
-    case FM_SENSOR_RUNNING:
+        next = FM_SENSOR_WAKING;
+        pause_us = WAKE_PAUSE_US;
         break;
+    case FM_SENSOR_WAKING:
+        result = configure(sensor);
+        next = FM_SENSOR_SETTLING;
+        pause_us = SETTLE_PAUSE_US;
+        break;
+    default:
+        enter(sensor, FM_SENSOR_RUNNING, now_us, 0);
+        return fm_mpu6050_has_fifo(sensor) ? fm_mpu6050_restart_fifo(sensor, now_us) : FM_SENSOR_OK;
     }
-    enter(sensor, FM_SENSOR_RUNNING, now_us, 0);
-    return fm_mpu6050_has_fifo(sensor) ? fm_mpu6050_restart_fifo(sensor, now_us) : FM_SENSOR_OK;
+    if (result != FM_BUS_OK) {
+        return lose(sensor, result, now_us, RETRY_PAUSE_US);
+    }
+    enter(sensor, next, now_us, pause_us);
+    return FM_SENSOR_OK;
 }
 
-static int16_t joined(const uint8_t *big_endian)
+/* n big-endian numbers, which may lie where they are put. */
+static void join(int16_t *numbers, const uint8_t *big_endian, uint8_t n)
 {
-    return (int16_t)(uint16_t)((uint16_t)((uint16_t)big_endian[0] << 8) | big_endian[1]);
+    for (; n > 0; n--, big_endian += 2) {
+        *numbers++ = (int16_t)(uint16_t)((uint16_t)((uint16_t)big_endian[0] << 8) | big_endian[1]);
+    }
+}
+
+static fm_bus_result get_numbers(const fm_mpu6050 *sensor, uint8_t first_reg, int16_t *numbers, uint8_t n)
+{
+    const fm_bus_result result = get(sensor, first_reg, (uint8_t *)numbers, (uint8_t)(2u * n));
+    if (result == FM_BUS_OK) {
+        join(numbers, (const uint8_t *)numbers, n);
+    }
+    return result;
+}
+
+/* A transfer failed, or brought nothing new: how many more may. */
+static fm_sensor_result fail(fm_mpu6050 *sensor, fm_bus_result why, uint32_t now_us)
+{
+    sensor->n_failures++;
+    if (why == FM_BUS_STUCK || sensor->n_failures >= N_FAILURES_UNTIL_LOST) {
+        return lose(sensor, why, now_us, 0);
+    }
+    return FM_SENSOR_ABSENT;
 }
 
 fm_sensor_result fm_mpu6050_read(fm_mpu6050 *sensor, fm_reading *reading, uint32_t now_us)
@@ -246,9 +271,6 @@ fm_sensor_result fm_mpu6050_read(fm_mpu6050 *sensor, fm_reading *reading, uint32
         return FM_SENSOR_NOT_DUE;
     }
     fm_bus_result result = get(sensor, INT_STATUS, bytes, sizeof bytes);
-    if (result == FM_BUS_STUCK) {
-        return lose(sensor, result, now_us, 0);
-    }
     /*
      * EXT_SENS_DATA_00 is 0 where no second sensor is read through this one. A sensor that is unplugged
      * within the burst leaves the data line high: its last bytes are FF, and so is this one.
@@ -257,18 +279,13 @@ fm_sensor_result fm_mpu6050_read(fm_mpu6050 *sensor, fm_reading *reading, uint32
         result = FM_BUS_NACK;
     }
     if (result != FM_BUS_OK || (bytes[0] & DATA_READY) == 0) {
-        sensor->n_failures++;
-        if (sensor->n_failures >= N_FAILURES_UNTIL_LOST) {
-            (void)lose(sensor, result, now_us, 0);
-        }
-        return result == FM_BUS_OK ? FM_SENSOR_STALE : FM_SENSOR_ABSENT;
+        const fm_sensor_result failure = fail(sensor, result, now_us);
+        return result == FM_BUS_OK ? FM_SENSOR_STALE : failure;
     }
     sensor->n_failures = 0;
-    for (uint8_t i = 0; i < 3; i++) {
-        reading->counts[i] = joined(bytes + 1 + 2 * i);
-        reading->counts[3 + i] = joined(bytes + 9 + 2 * i);
-    }
-    reading->temperature_lsb = joined(bytes + 7);
+    join(reading->counts, bytes + 1, 3);
+    join(&reading->temperature_lsb, bytes + 7, 1);
+    join(reading->counts + 3, bytes + 9, 3);
     return FM_SENSOR_OK;
 }
 
@@ -307,26 +324,16 @@ static fm_sensor_result overflow(fm_mpu6050 *sensor, uint32_t now_us)
     return result == FM_SENSOR_OK ? FM_SENSOR_OVERFLOW : result;
 }
 
-/* A transfer failed: how many more may, and what is left behind. */
-static fm_sensor_result fail(fm_mpu6050 *sensor, fm_bus_result why, uint32_t now_us)
-{
-    sensor->n_failures++;
-    if (why == FM_BUS_STUCK || sensor->n_failures >= N_FAILURES_UNTIL_LOST) {
-        return lose(sensor, why, now_us, 0);
-    }
-    return FM_SENSOR_ABSENT;
-}
-
 fm_sensor_result fm_mpu6050_count(fm_mpu6050 *sensor, uint8_t *n_waiting, uint32_t now_us)
 {
     /* The MPU6500 and its siblings have half of the MPU6050's 1024 bytes. */
     const uint16_t n_bytes_at_most = (sensor->who_am_i == 0x68 ? 1024u : 512u) - N_SAMPLE_BYTES;
-    uint8_t bytes[2];
-    const fm_bus_result result = get(sensor, FIFO_COUNT_H, bytes, sizeof bytes);
+    int16_t count;
+    const fm_bus_result result = get_numbers(sensor, FIFO_COUNT_H, &count, 1);
     if (result != FM_BUS_OK) {
         return fail(sensor, result, now_us);
     }
-    const uint16_t n_bytes = (uint16_t)joined(bytes);
+    const uint16_t n_bytes = (uint16_t)count;
     *n_waiting = (uint8_t)(n_bytes / N_SAMPLE_BYTES);
     if (n_bytes >= n_bytes_at_most) {
         return overflow(sensor, now_us);
@@ -343,8 +350,7 @@ fm_sensor_result fm_mpu6050_drain(fm_mpu6050 *sensor, int16_t (*counts)[FM_N_AXE
                                   uint32_t now_us)
 {
     uint8_t status[INT_STATUS - INT_ENABLE + 1];
-    const uint8_t *bytes = (const uint8_t *)counts;
-    fm_bus_result result = get(sensor, FIFO_R_W, (uint8_t *)counts, (uint8_t)(n * N_SAMPLE_BYTES));
+    fm_bus_result result = get_numbers(sensor, FIFO_R_W, *counts, (uint8_t)(n * FM_N_AXES));
     if (result == FM_BUS_OK) {
         result = get(sensor, INT_ENABLE, status, sizeof status);
     }
@@ -364,18 +370,13 @@ fm_sensor_result fm_mpu6050_drain(fm_mpu6050 *sensor, int16_t (*counts)[FM_N_AXE
         return overflow(sensor, now_us);
     }
     sensor->n_failures = 0;
-    for (uint8_t i = 0; i < n; i++) {
-        for (uint8_t axis = 0; axis < FM_N_AXES; axis++, bytes += 2) {
-            counts[i][axis] = joined(bytes);
-        }
-    }
     return FM_SENSOR_OK;
 }
 
 void fm_mpu6050_read_temperature(const fm_mpu6050 *sensor, int16_t *temperature_lsb)
 {
-    uint8_t bytes[2];
-    if (get(sensor, TEMP_OUT_H, bytes, sizeof bytes) == FM_BUS_OK) {
-        *temperature_lsb = joined(bytes);
+    int16_t read_lsb;
+    if (get_numbers(sensor, TEMP_OUT_H, &read_lsb, 1) == FM_BUS_OK) {
+        *temperature_lsb = read_lsb;
     }
 }

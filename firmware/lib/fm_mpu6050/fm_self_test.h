@@ -5,7 +5,8 @@
  * at the factory and is kept in the sensor; it may have changed by 14 % (PS-MPU-6000A-00, "PS", 6.1 and 6.2).
  * The readings without the push say how the gyroscope is off at rest.
  *
- * It takes half a second, in which the sensor is set otherwise and nothing else may be read from it.
+ * It takes half a second, in which the sensor is set otherwise and nothing else may be read from it; before
+ * that it waits up to 0.4 s for a sensor that is just being set, as after a start.
  */
 #ifndef FM_SELF_TEST_H
 #define FM_SELF_TEST_H

@@ -23,28 +23,29 @@
 #define FM_FIRMWARE_MINOR 1u
 #define FM_FIRMWARE_PATCH 0u
 
+/* What is small and often used comes first: processors reach it there with shorter instructions. */
 typedef struct {
     const fm_port *port;
+    bool is_pacing; /* sampling instants pass; not before the sensor was found or missed, nor while it is set
+                     */
+    bool has_announced;
+    uint8_t announced_who_am_i;
+    uint8_t n_since_work; /* samples since the node last looked for other work */
+    uint8_t n_stored;     /* bytes of the record that are in the store */
+    uint8_t owed;         /* type of the frame that follows the last RESULT, 0 for none */
     fm_settings settings;
+    uint16_t sequence;
+    int16_t temperature_lsb;
     fm_faults faults;
-    fm_decoder decoder;
-    fm_mpu6050 sensor;
-    fm_self_test self_test;
-    fm_sampler sampler;
-    fm_follower follower;
-    fm_batch batch;
     uint32_t n_samples;
     uint32_t n_dropped;
     uint32_t status_since_us;
-    uint16_t sequence;
-    int16_t temperature_lsb;
-    uint8_t announced_who_am_i;
-    uint8_t n_stored; /* bytes of the record that are in the store */
-    bool is_pacing; /* sampling instants pass; not before the sensor was found or missed, nor while it is set
-                     */
-    uint8_t n_since_work; /* samples since the node last looked for other work */
-    bool has_announced;
-    uint8_t owed; /* type of the frame that follows the last RESULT, 0 for none */
+    fm_sampler sampler;
+    fm_follower follower;
+    fm_mpu6050 sensor;
+    fm_batch batch;
+    fm_decoder decoder;
+    fm_self_test self_test;
     /* The one frame that is being made; one more byte for the delimiter that begins a frame among text. */
     uint8_t bytes[1u + FM_BATCH_BYTES];
 } fm_node;

@@ -1,27 +1,31 @@
 #include "fm_text.h"
 
+#include <stdbool.h>
+
+#define N_POWERS 5u
+
 static const char names[6][2] = {{'a', 'x'}, {'a', 'y'}, {'a', 'z'}, {'g', 'x'}, {'g', 'y'}, {'g', 'z'}};
 
 /* By subtraction: an AVR divides in software. */
 static char *decimal(char *at, int16_t value)
 {
-    static const uint16_t powers[] = {10000, 1000, 100, 10, 1};
+    static const uint16_t powers[N_POWERS] = {10000, 1000, 100, 10, 1};
     uint16_t left = (uint16_t)value;
-    uint8_t power = 0;
+    bool is_leading = true;
     if (value < 0) {
         *at++ = '-';
         left = (uint16_t)(0u - left);
     }
-    while (power < 4 && left < powers[power]) {
-        power++;
-    }
-    for (; power < 5; power++) {
+    for (uint8_t power = 0; power < N_POWERS; power++) {
         char digit = '0';
         while (left >= powers[power]) {
             left = (uint16_t)(left - powers[power]);
             digit++;
         }
-        *at++ = digit;
+        is_leading = is_leading && digit == '0' && power + 1u < N_POWERS;
+        if (!is_leading) {
+            *at++ = digit;
+        }
     }
     return at;
 }

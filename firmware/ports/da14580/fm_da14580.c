@@ -129,22 +129,24 @@ void fm_da14580_tick(void)
     fm_line_pump();
 }
 
+static const fm_port board = {
+    .now_us = now_us,
+    .line_write = fm_line_write,
+    .line_read = fm_line_read,
+    .store_read = store_read,
+    .store_write = store_write,
+    .bus = {.write = fm_i2c_write, .read = fm_i2c_read, .recover = fm_i2c_recover},
+    .board = "da14580",
+    .min_period_us = MIN_PERIOD_US,
+};
+
 void fm_da14580_begin(fm_port *port)
 {
     WATCHDOG_CTRL_REG = WATCHDOG_NMI_THEN_RESET;
     fm_da14580_feed_watchdog();
     RESET_FREEZE_REG = FREEZE_WATCHDOG;
-    *port = (fm_port){
-        .now_us = now_us,
-        .line_write = fm_line_write,
-        .line_read = fm_line_read,
-        .store_read = store_read,
-        .store_write = store_write,
-        .bus = {.write = fm_i2c_write, .read = fm_i2c_read, .recover = fm_i2c_recover},
-        .board = "da14580",
-        .reset_cause = reset_cause(),
-        .min_period_us = MIN_PERIOD_US,
-    };
+    *port = board;
+    port->reset_cause = reset_cause();
     start_clocks();
     fm_line_begin();
     SYST_RVR = TICK_CYCLES - 1u;

@@ -86,7 +86,8 @@ class _Dialogue:
         code = self._obeyed(Command(Command.RUN_SELF_TEST))
         if code is ResultCode.UNKNOWN_COMMAND:
             return SelfTested(
-                None, "its firmware does not have it: `fedmotion flash` brings it to an Uno or a Nano"
+                None,
+                "its firmware does not have it: `fedmotion flash` brings it to an Uno, a Nano or a DA14580",
             )
         if code is not ResultCode.OK:
             return SelfTested(None, f"the board does not begin it ({_said(code)})")

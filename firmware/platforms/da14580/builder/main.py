@@ -38,7 +38,8 @@ env.Replace(
 env.Append(
     ASFLAGS=machine,
     ASPPFLAGS=["-x", "assembler-with-cpp"],
-    # Nobody's C library: what GCC calls by itself is in the program, and is not made of itself.
+    # Nobody's library: what GCC calls by itself is in the program, and is not made of itself. A jump
+    # table would call libgcc, and chains of comparisons are shorter here.
     CCFLAGS=[
         *machine,
         "-Os",
@@ -46,6 +47,7 @@ env.Append(
         "-ffunction-sections",
         "-fdata-sections",
         "-fno-tree-loop-distribute-patterns",
+        "-fno-jump-tables",
     ],
     CFLAGS=["-std=gnu11"],
     CPPDEFINES=[("F_CPU", "$BOARD_F_CPU")],
@@ -58,7 +60,6 @@ env.Append(
         "-Wl,--fatal-warnings",
         f"-Wl,-T,{platform_folder / board.get('build.ldscript')}",
     ],
-    LIBS=["gcc"],
     BUILDERS={
         "ElfToBin": Builder(
             action=env.VerboseAction("$OBJCOPY -O binary $SOURCES $TARGET", "Writing $TARGET"),
