@@ -3,6 +3,7 @@
 import signal
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -97,6 +98,17 @@ def test_a_wrong_command_line_is_explained(run: Run, arguments: list[str], said:
     assert status == 2
     assert said in error
     assert_is_one_sentence(error)
+
+
+def test_a_demo_of_a_network_without_its_runtime_is_refused_before_anything_starts(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fedmotion.models.tflite_door._of_thread", threading.local())
+    for module in ("ai_edge_litert", "ai_edge_litert.interpreter", "tflite_runtime"):
+        monkeypatch.setitem(sys.modules, module, None)
+    status, error = run("demo", "--model", "cnn")
+    assert status == 2
+    assert "the TFLite runtime, which is not installed: pip install 'fedmotion[tflite]'" in error
 
 
 def test_a_key_that_does_not_exist_is_named_with_the_nearest_that_does(run: Run) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from fedmotion.host.doctor_checks import Check
 from fedmotion.host.doctor_federation import look_at_federation, try_as_client
 from fedmotion.host.profile import Profile
 from fedmotion.models.parameters import initial_parameters
-from fedmotion.models.specification import encode_specification, pca_svm
+from fedmotion.models.specification import Specification, cnn, encode_specification, pca_svm
 from fedmotion.protocol.invitation import Invitation, encode_invitation
 from fedmotion.protocol.messages import Model, encode_message
 from fedmotion.protocol.tensors import encode_arrays, sha256_of
@@ -73,8 +74,10 @@ def looked(profile: Profile, **given: Any) -> dict[str, Check]:
     return {check.name: check for check in checks}
 
 
-def released(federation_id: UUID = FEDERATION_ID) -> bytes:
-    specification = pca_svm(("swipe_left", "other"), n_components=4)
+def released(
+    federation_id: UUID = FEDERATION_ID,
+    specification: Specification = pca_svm(("swipe_left", "other"), n_components=4),  # noqa: B008 - frozen
+) -> bytes:
     parameters = initial_parameters(specification)
     header = Model(
         federation_id=federation_id,
@@ -152,6 +155,22 @@ def test_a_board_that_is_slower_than_the_model_is_named(
     )
 
 
+def test_a_network_that_cannot_be_trained_here_is_named_with_what_to_install(
+    mosquitto: RunningBroker, aggregator: PahoDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert publish_retained(
+        aggregator, TOPICS, "released", released(specification=cnn(("swipe_left", "other")))
+    )
+    profile = joined(tmp_path, mosquitto.port)
+    assert looked(profile)["training"].measured == "a cnn can be trained here"
+    monkeypatch.setattr("fedmotion.models.tflite_door._of_thread", threading.local())
+    for module in ("ai_edge_litert", "ai_edge_litert.interpreter", "tflite_runtime"):
+        monkeypatch.setitem(sys.modules, module, None)
+    check = looked(profile)["training"]
+    assert (check.state, check.measured) == ("failed", "a cnn cannot be trained here")
+    assert "which is not installed: pip install 'fedmotion[tflite]'" in check.what_to_do
+
+
 def test_an_absent_aggregator_is_to_be_started_by_its_owner(mosquitto: RunningBroker, tmp_path: Path) -> None:
     checks = looked(joined(tmp_path, mosquitto.port))
     assert checks["aggregator"].state == "warning"
@@ -202,22 +221,24 @@ def test_topics_of_another_federation_are_forbidden_and_named(
     checks = looked(joined(tmp_path, mosquitto.port, federation="other"))
     assert checks["may write"].state == "failed"
     assert checks["may write"].measured == (
-        "not client/anna/presence (Not authorized), client/anna/contribution (Not authorized)"
+        "not client/anna/presence (Not authorized), client/anna/contribution (Not authorized), "
+        "client/anna/proposal (Not authorized)"
     )
     assert "its owner runs `fedmotion invite anna` again" in checks["may write"].what_to_do
     assert checks["may read"].state == "not checked"
 
 
-def test_one_forbidden_topic_is_named_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("topic", ["contribution", "proposal"])
+def test_one_forbidden_topic_is_named_alone(tmp_path: Path, topic: str) -> None:
     with started(tmp_path / "broker", "mosquitto") as broker:
         acl = broker.directory / ACL_FILE
-        acl.write_text(acl.read_text().replace(f"topic write {TOPICS.contribution('anna')}\n", ""))
+        acl.write_text(acl.read_text().replace(f"topic write {TOPICS.prefix}/client/anna/{topic}\n", ""))
         os.kill(broker.pid, signal.SIGHUP)
         profile = joined(tmp_path, broker.port)
         checks = looked(profile)
         while checks["may write"].state == "ok":  # until the broker has read its permissions again
             checks = looked(profile)
-    assert checks["may write"].measured == "not client/anna/contribution (Not authorized)"
+    assert checks["may write"].measured == f"not client/anna/{topic} (Not authorized)"
     assert checks["may read"].state == "ok"
 
 

@@ -1,6 +1,7 @@
 """A profile's book of gestures, and the agent that carries it."""
 
 import hashlib
+import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,10 +11,12 @@ import pytest
 
 from fedmotion.broker.door import Event
 from fedmotion.broker.memory import MemoryBroker, MemoryDoor
+from fedmotion.cli.agent_program import tell_people, tell_scripts
 from fedmotion.host.agent import Agent
 from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.disclosure import Disclosed
 from fedmotion.host.gesture_book import GestureBook
+from fedmotion.host.gesture_messenger import GestureNews
 from fedmotion.host.gesture_rows import rows_of
 from fedmotion.host.profile import Profile, join
 from fedmotion.models.specification import pca_svm
@@ -169,6 +172,7 @@ class Kitchen:
         self.broker = MemoryBroker()
         self.profile = Profile(folder / "ada")
         self.proposals: list[bytes] = []
+        self.news: list[GestureNews] = []
         join(self.profile, encode_invitation(INVITATION).encode())
         self.aggregator = MemoryDoor(self.broker, name="aggregator", on_event=self._on_event)
         self.aggregator.subscribe(TOPICS.proposal())
@@ -189,6 +193,7 @@ class Kitchen:
             submit=lambda job: job(),
             clock=lambda: self.now_s,
             wall_clock=lambda: 0.0,
+            on_gesture_news=self.news.append,
         )
         self.agent.start()
         return self.agent
@@ -271,3 +276,39 @@ def test_a_list_is_kept_and_what_is_new_in_it_is_told(
         kept = book.gestures()
     assert kept is not None
     assert [each.name for each in kept.gestures] == ["wave", "circle"]
+
+
+def told_scripts(news: list[GestureNews], capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    for each in news:
+        tell_scripts(each)
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_scripts_are_told_once_what_becomes_of_proposals_and_what_is_added(
+    kitchen: Kitchen, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kitchen.settle()
+    kitchen.say(TOPICS.gestures, GestureList(federation_id=FEDERATION, gestures=()))
+    with GestureBook(kitchen.profile.gestures, clock=lambda: 0.0) as book:
+        message = propose(book)
+    kitchen.settle()
+    kitchen.say(TOPICS.receipt("ada"), receipt(message), retain=False)
+    added = Gesture(name="circle", sentence="once round")
+    for _ in range(2):
+        kitchen.say(TOPICS.gestures, GestureList(federation_id=FEDERATION, gestures=(added,)))
+        kitchen.say(
+            TOPICS.answers("ada"),
+            ProposalAnswers(federation_id=FEDERATION, client_id="ada", answers=(answer("accepted"),)),
+        )
+    # kill -9 and a new start: what is retained comes again and is no news.
+    kitchen.agent.close()
+    kitchen.start_agent()
+    kitchen.settle()
+    assert told_scripts(kitchen.news, capsys) == [
+        {"event": "proposal", "name": "circle", "state": "open", "why": ""},
+        {"event": "gesture added", "name": "circle", "sentence": "once round"},
+        {"event": "proposal", "name": "circle", "state": "accepted", "why": ""},
+    ]
+    for each in kitchen.news:
+        tell_people(each)
+    assert capsys.readouterr() == ("", ""), "people have the log"

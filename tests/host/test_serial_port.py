@@ -181,7 +181,9 @@ def test_closing_ends_the_thread_even_while_it_waits_to_try_again() -> None:
     assert not any(thread.name == "serial /dev/no-such-port" for thread in threading.enumerate())
 
 
-@pytest.mark.parametrize("port", ["", "socket://", "socket://host", "socket://host:port", "socket://h:99999"])
+@pytest.mark.parametrize(
+    "port", ["", "socket://", "socket://host", "socket://host:port", "socket://h:99999", "--profile"]
+)
 def test_an_impossible_port_is_refused_at_the_border(port: str) -> None:
     with pytest.raises(ValueError, match=r"a port is a device|socket://HOST:PORT"):
         check_port(port)

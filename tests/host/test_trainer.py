@@ -107,6 +107,12 @@ def test_a_round_of_a_network_is_declined_with_what_to_install_where_there_is_no
     assert answer.declined.startswith(
         "a network is trained by the TFLite runtime, which is not installed: pip install 'fedmotion[tflite]'"
     )
+    # Nor does a damaged graph end the work: the owner and the federation read what to do, and no path.
+    monkeypatch.setattr("fedmotion.models.tflite_door.resources.files", lambda _: Path("/nowhere"))
+    answer = Trainer(store, "ada").answer(announcement("train", network), network)
+    assert answer.declined == (
+        "the graph cnn.tflite cannot be read (No such file or directory): install fedmotion again"
+    )
     # Whoever only evaluates or recognises needs none.
     assert Trainer(store, "ada").answer(announcement("evaluate", network), network).declined == ""
 

@@ -12,7 +12,7 @@ from fedmotion.models.int8_input import InputMap, input_map
 from fedmotion.models.int8_network import quantise
 from fedmotion.models.mounting import Mounting
 from fedmotion.models.networks import NETWORKS, initial_arrays
-from fedmotion.models.specification import cnn
+from fedmotion.models.specification import Specification, cnn
 from fedmotion.models.tflite_file import tflite_file
 from fedmotion.models.turns import about_axis
 
@@ -53,7 +53,7 @@ int main(void)
 """
 
 
-def made() -> tuple[str, bytes, InputMap]:
+def made(specification: Specification = SPECIFICATION) -> tuple[str, bytes, InputMap]:
     windows = np.random.default_rng(0).normal(size=(12, 96, 6)).astype(np.float32)
     network = quantise(NETWORKS["cnn"], initial_arrays(NETWORKS["cnn"], seed=1), 4, windows)
     data = tflite_file(network, "home")
@@ -64,7 +64,7 @@ def made() -> tuple[str, bytes, InputMap]:
         name="model.h",
         what="home, round 3, cnn 01234567",
         network=NETWORKS["cnn"],
-        specification=SPECIFICATION,
+        specification=specification,
         inputs=inputs,
         per_count=PER_COUNT,
         arena=Arena(4640, is_measured=True),
@@ -97,6 +97,13 @@ def compile_in(folder: Path, compiler: str, *arguments: str) -> None:
     ],
 )
 def test_compilers_take_the_header_without_a_warning(folder: Path, words: str) -> None:
+    compiler, *options = words.split()
+    compile_in(folder, compiler, *options, *WARNINGS, "-c", "unit.c", "-o", "unit.o")
+
+
+@pytest.mark.parametrize("words", ["gcc -std=c99", "gcc -x c++ -std=c++11"])
+def test_a_model_that_asks_for_no_probability_compiles_without_a_warning(folder: Path, words: str) -> None:
+    (folder / "model.h").write_text(made(cnn(ACTIVITIES))[0], "ascii")
     compiler, *options = words.split()
     compile_in(folder, compiler, *options, *WARNINGS, "-c", "unit.c", "-o", "unit.o")
 

@@ -14,6 +14,8 @@ from fedmotion.host.agent import Agent
 from fedmotion.host.benefit import Benefit
 from fedmotion.host.configuration import AgentConfiguration
 from fedmotion.host.corrector import Corrected, NotCorrected, Told
+from fedmotion.host.gesture_book import OwnProposal
+from fedmotion.host.gesture_messenger import GestureNews
 from fedmotion.host.imu_stream import StreamCounters
 from fedmotion.host.marks import by_marks, read_marks
 from fedmotion.host.own_model import in_words
@@ -23,6 +25,7 @@ from fedmotion.host.recording_store import Recording
 from fedmotion.host.released_model import LoadedModel
 from fedmotion.models.specification import pca_svm
 from fedmotion.protocol.identity import OTHER
+from fedmotion.protocol.messages import Gesture
 
 FINDING = pca_svm(("gesture", OTHER))
 """How movements are found for recordings, before any federation says what is to be learned."""
@@ -77,6 +80,7 @@ def run_agent(configuration: AgentConfiguration, *, is_json: bool, listener: Lis
         on_lost=tell,
         on_told=tell,
         on_benefit=tell,
+        on_gesture_news=tell,
         on_tick=on_tick,
         on_decision=_ignore if listener is None else listener.decide,
     )
@@ -108,7 +112,7 @@ def _ignore(_decision: Decision) -> None:
     return
 
 
-ToldEvent = Recognition | Recording | LoadedModel | StreamCounters | Told | Benefit
+ToldEvent = Recognition | Recording | LoadedModel | StreamCounters | Told | Benefit | GestureNews
 
 
 def tell_people(event: ToldEvent) -> None:
@@ -128,6 +132,8 @@ def tell_people(event: ToldEvent) -> None:
             click.echo(event.sentence)
         case NotCorrected():
             click.echo(event.sentence, err=True)
+        case OwnProposal() | Gesture():
+            return  # the log says it
 
 
 def tell_scripts(event: ToldEvent) -> None:
@@ -157,4 +163,8 @@ def tell_scripts(event: ToldEvent) -> None:
             told = {"event": "corrected", **msgspec.to_builtins(event)}
         case NotCorrected():
             told = {"event": "not corrected", **msgspec.to_builtins(event)}
+        case OwnProposal():
+            told = {"event": "proposal", "name": event.name, "state": event.state, "why": event.why}
+        case Gesture():
+            told = {"event": "gesture added", "name": event.name, "sentence": event.sentence}
     click.echo(msgspec.json.encode(told))

@@ -21,6 +21,8 @@ from fedmotion.boards.emulated_board import EMULATED_BOARDS, find_elf
 from fedmotion.boards.emulator_build import DA14580, UNO, EmulatorError, emulator_path
 from fedmotion.broker.embedded import BrokerError, BrokerKind
 from fedmotion.cli.options import CommaSeparated
+from fedmotion.models.networks import NETWORKS
+from fedmotion.models.tflite_door import graph
 from fedmotion.simulation.cast import Cast, recorded_cast, simulated_cast
 from fedmotion.simulation.demo import Demo, DemoResult
 from fedmotion.simulation.programs import ProgramError
@@ -107,6 +109,8 @@ def command(
     cast = _cast(seed, recordings, labels, unseen)
     own_boards = _boards(boards)
     # Now, and not after half a minute.
+    if model in NETWORKS:
+        graph(model)
     pictures.check_ending(picture)
     for path in (picture, json_path):
         if path is not None and not path.parent.is_dir():

@@ -28,6 +28,7 @@ from fedmotion.host.federated_client import (
     offline_will,
 )
 from fedmotion.host.gesture_book import GestureBook
+from fedmotion.host.gesture_messenger import GestureNews
 from fedmotion.host.held_out import HeldOutTakes
 from fedmotion.host.imu_stream import ImuBlock, StreamCounters
 from fedmotion.host.marks import Labelling, always
@@ -106,8 +107,8 @@ class Agent:
         Told what became of each correction that came through `queue`.
     on_benefit
         Told, some time after each release, what it is worth on the owner's own takes; None compares nothing.
-    on_point
-        Told where a round stands; see `Point`.
+    on_point, on_gesture_news
+        Told where a round stands; see `Point`. Told what comes of gestures that are proposed and added.
 
     Raises
     ------
@@ -140,6 +141,7 @@ class Agent:
         on_told: Callable[[Told], object] = _ignore,
         on_benefit: Callable[[Benefit], object] | None = None,
         on_point: Callable[[Point], object] = _ignore,
+        on_gesture_news: Callable[[GestureNews], object] = _ignore,
     ) -> None:
         kept = model_in_use(profile, is_personal=configuration.personalisation is not None)
         invitation = invitation_of(profile, takes_part=configuration.takes_part, has_model=kept is not None)
@@ -194,6 +196,7 @@ class Agent:
                 on_released=self._on_released,
                 resend_s=configuration.resend_s,
                 on_point=on_point,
+                on_gesture_news=on_gesture_news,
                 takes_part=configuration.takes_part,
             )
         self.recogniser = Recogniser(

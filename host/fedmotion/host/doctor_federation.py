@@ -11,6 +11,9 @@ from fedmotion.delivery.retained_model import ModelMailbox
 from fedmotion.host.doctor_checks import Check, guarded, judged, not_checked
 from fedmotion.host.profile import Profile
 from fedmotion.host.released_model import load_model
+from fedmotion.models.family import RuntimeMissingError
+from fedmotion.models.networks import NETWORKS
+from fedmotion.models.tflite_door import graph
 from fedmotion.protocol.errors import MessageError
 from fedmotion.protocol.invitation import Invitation
 from fedmotion.protocol.messages import Presence, decode_message
@@ -27,13 +30,17 @@ def try_as_client(profile: Profile, invitation: Invitation) -> Trial:
     """Try the invitation's broker and leave no trace there.
 
     What is published is a presence that says of a session that never was that it is offline, which everybody
-    passes over, and an empty contribution, which the aggregator does.
+    passes over, an empty contribution and an empty proposal, which the aggregator does.
     """
     topics = Topics(invitation.federation)
     name = invitation.client_id
     allowed = permissions(Account(name, invitation.password, "client", invitation.federation))
     offline = presence_message(name, uuid4(), is_online=False)
-    messages = ((topics.presence(name), offline), (topics.contribution(name), b""))
+    messages = (
+        (topics.presence(name), offline),
+        (topics.contribution(name), b""),
+        (topics.proposal(name), b""),
+    )
     return try_broker(profile.address(invitation), name=name, filters=allowed.read, messages=messages)
 
 
@@ -156,7 +163,7 @@ def _permissions(trial: Trial, invitation: Invitation) -> Iterator[Check]:
         "federation",
         "may write",
         is_right=not forbidden,
-        measured=f"not {named}" if forbidden else "its presence and its contributions",
+        measured=f"not {named}" if forbidden else "its presence, contributions and proposals",
         what_to_do=f"the broker does not let {invitation.client_id!r} publish that: {own}",
     )
 
@@ -210,3 +217,14 @@ def _model(trial: Trial, invitation: Invitation, board_rate_hz: float | None) ->
         "raise the board's rate, or flash it again",
         otherwise="warning",
     )
+    if model.specification.family in NETWORKS:
+        yield _training(model.specification.family)
+
+
+def _training(name: str) -> Check:
+    try:
+        graph(name)
+    except RuntimeMissingError as missing:
+        what = f"rounds are declined here until then, and recognising goes on; {missing}"
+        return Check("federation", "training", "failed", f"a {name} cannot be trained here", what_to_do=what)
+    return Check("federation", "training", "ok", f"a {name} can be trained here")

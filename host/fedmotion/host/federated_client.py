@@ -21,7 +21,7 @@ from fedmotion.delivery.outbox import Outbox
 from fedmotion.delivery.presence import presence_message
 from fedmotion.delivery.retained_model import ModelMailbox
 from fedmotion.host.gesture_book import GestureBook
-from fedmotion.host.gesture_messenger import GestureMessenger
+from fedmotion.host.gesture_messenger import GestureMessenger, GestureNews
 from fedmotion.host.released_model import LoadedModel, load_model
 from fedmotion.host.trainer import Answer
 from fedmotion.host.work_thread import Submit
@@ -108,8 +108,8 @@ class FederatedClient:
         Who it is, and which run of its program.
     door, outbox, answered
         Its connection and what it remembers on disk. The door's events come to `handle`.
-    book
-        Gestures, which it carries where it takes part.
+    book, on_gesture_news
+        Gestures, which it carries where it takes part, and who is told what comes of them.
     answer_round, submit, on_work_done
         How a round is answered, where that runs, and where its result is put, to come to `handle`.
     on_released
@@ -133,6 +133,7 @@ class FederatedClient:
         on_released: Callable[[LoadedModel], None],
         resend_s: float,
         on_point: Callable[[Point], object],
+        on_gesture_news: Callable[[GestureNews], object] = lambda _news: None,
         takes_part: bool = True,
     ) -> None:
         self.counters: Counter[str] = Counter()
@@ -151,7 +152,9 @@ class FederatedClient:
         self._takes_part = takes_part
         self._topics = Topics(invitation.federation)
         self._courier = Courier(door, outbox, self._topics, self._id, resend_s)
-        self._gestures = GestureMessenger(book, door, self._topics, self._id, self._federation_id, resend_s)
+        self._gestures = GestureMessenger(
+            book, door, self._topics, self._id, self._federation_id, resend_s, on_gesture_news
+        )
         self._round_box = ModelMailbox(self._topics, "round")
         self._released_box = ModelMailbox(self._topics, "released")
         self._round_model: LoadedModel | None = None

@@ -1,20 +1,27 @@
 """Carries a profile's book of gestures: proposals out until their receipt, the list and the answers in."""
 
 import logging
+from collections.abc import Callable
 from uuid import UUID
 
 from fedmotion.broker.door import Door
 from fedmotion.host.gesture_book import GestureBook, OwnProposal
 from fedmotion.protocol.errors import MessageError
 from fedmotion.protocol.gestures import check_gesture, check_sentence
-from fedmotion.protocol.messages import GestureList, ProposalAnswers, Receipt, decode_message
+from fedmotion.protocol.messages import Gesture, GestureList, ProposalAnswers, Receipt, decode_message
 from fedmotion.protocol.topics import Topics
+
+GestureNews = OwnProposal | Gesture
+"""A proposal of this client as it is from now on, or a gesture that the federation takes up."""
 
 _log = logging.getLogger(__name__)
 
 
 class GestureMessenger:
-    """At least once here, counted once by the proposal's id there, as `delivery.courier` does for rounds."""
+    """At least once here, counted once by the proposal's id there, as `delivery.courier` does for rounds.
+
+    `on_news` is told of what comes in, once it is in the book.
+    """
 
     def __init__(
         self,
@@ -24,6 +31,7 @@ class GestureMessenger:
         client_id: str,
         federation_id: UUID,
         resend_s: float,
+        on_news: Callable[[GestureNews], object] = lambda _news: None,
     ) -> None:
         self._book = book
         self._door = door
@@ -31,6 +39,7 @@ class GestureMessenger:
         self._id = client_id
         self._federation_id = federation_id
         self._resend_s = resend_s
+        self._on_news = on_news
         self._data_version = -1
         self._sent_s: dict[bytes, float] = {}
         self._pending: dict[bytes, bytes] = {}
@@ -109,6 +118,7 @@ class GestureMessenger:
                 _log.info(
                     "client=%s the federation takes up a gesture: %s, %s", self._id, each.name, each.sentence
                 )
+                self._on_news(each)
 
     def _check_origin(self, federation_id: UUID) -> None:
         if federation_id != self._federation_id:
@@ -118,3 +128,4 @@ class GestureMessenger:
         why = f": {proposal.why!r}" if proposal.why else ""
         level = logging.WARNING if proposal.state in {"declined", "refused"} else logging.INFO
         _log.log(level, "client=%s your proposal %r is %s%s", self._id, proposal.name, proposal.state, why)
+        self._on_news(proposal)

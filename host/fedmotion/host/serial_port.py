@@ -287,6 +287,10 @@ def check_port(port: str) -> str:
     """Return `port` if it may name a line; raises ValueError with what is allowed."""
     if not port:
         raise ValueError("a port is a device such as /dev/ttyUSB0 or socket://HOST:PORT, got nothing")
+    if port.startswith("--"):
+        raise ValueError(
+            f"a port is a device such as /dev/ttyUSB0 or socket://HOST:PORT, got {port!r}: is it left out?"
+        )
     if port.startswith("socket:"):
         _host_and_port(port)
     elif re.fullmatch(r"(tcp:)?([\w.-]+:)?\d+", port):

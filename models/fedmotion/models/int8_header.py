@@ -68,7 +68,7 @@ static inline int fm_model_decide(const int8_t probabilities[FM_MODEL_N_CLASSES]
             best = i;
         }
     }
-    return probabilities[best] < FM_MODEL_MIN_PROBABILITY ? FM_MODEL_OTHER : best;
+    return %(decided)s;
 }
 """
 
@@ -131,6 +131,8 @@ def c_header(
     operators += ["FullyConnected", "Softmax"]
     guard = "FM_MODEL_H"
     least = math.ceil(specification.min_probability * 256) - 128
+    # Where every probability is enough, compilers warn of a comparison that is always false.
+    is_enough = "probabilities[best] < FM_MODEL_MIN_PROBABILITY ? FM_MODEL_OTHER : best"
     arena_words = "as measured on a 64-bit machine; a microcontroller needs less"
     defines = {
         "FM_MODEL_BYTES": len(data),
@@ -168,6 +170,7 @@ def c_header(
             _CODE
             % {
                 "multipliers": "\n".join(rows),
+                "decided": is_enough if least > -128 else "best",
                 "offsets": ", ".join(str(number) for number in inputs.offsets.tolist()),
                 "shift": inputs.shift,
             },

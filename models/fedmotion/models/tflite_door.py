@@ -187,9 +187,10 @@ def graph(name: str) -> Graph:
     Raises
     ------
     RuntimeMissingError
-        If there is no runtime, or it does not go with the numpy that is installed.
+        If there is no runtime, it does not go with the numpy that is installed, or the graph is not the one
+        that was built.
     ValueError
-        If there is no such network, or its graph is not the one that was built.
+        If there is no such network.
     """
     if name not in NETWORKS:
         raise ValueError(f"a network is one of {', '.join(NETWORKS)}, got {name!r}")
@@ -204,7 +205,7 @@ def artefact(name: str) -> bytes:
 
     Raises
     ------
-    ValueError
+    RuntimeMissingError
         If it is missing, or not the one whose hash is shipped beside it.
     """
     folder = resources.files("fedmotion.models") / "artifacts"
@@ -212,15 +213,20 @@ def artefact(name: str) -> bytes:
         data = (folder / f"{name}.tflite").read_bytes()
         expected = (folder / f"{name}.sha256").read_text("ascii").split()[0]
     except (OSError, IndexError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"the graph {name}.tflite cannot be read ({error}): install fedmotion again"
+        raise RuntimeMissingError(
+            f"the graph {name}.tflite cannot be read ({_reason(error)}): install fedmotion again"
         ) from None
     if (found := hashlib.sha256(data).hexdigest()) != expected:
-        raise ValueError(
+        raise RuntimeMissingError(
             f"the graph {name}.tflite is not the one that was built, its SHA-256 begins {found[:12]} and not "
             f"{expected[:12]}: install fedmotion again"
         )
     return data
+
+
+def _reason(error: Exception) -> str:
+    """Without the path, which is of one host: a round that is declined for it says so to the federation."""
+    return str(error.strerror) if isinstance(error, OSError) else "its hash is damaged"
 
 
 def open_graph(name: str, data: bytes) -> Graph:
