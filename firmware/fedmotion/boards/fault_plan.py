@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PlannedFault:
-    """One fault at one time; `argument` is checked and has its default already, `given` is as it was written."""
+    """One fault at one time; `argument` is checked and has its default already, `given` is as written."""
 
     name: str
     at_s: float
