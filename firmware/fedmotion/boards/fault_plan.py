@@ -7,7 +7,7 @@ speed. `NodeServer` stops the board at each of them.
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fedmotion.boards.emulated_processor import FOR_EVER, RESET_BROWN_OUT, BoardFault, EmulatedProcessor
 from fedmotion.boards.line_damage import LineDamage
@@ -29,7 +29,7 @@ class PlannedFault:
     name: str
     at_s: float
     argument: float
-    given: str = ""
+    given: str = field(default="", compare=False)
 
     @property
     def at_us(self) -> int:
