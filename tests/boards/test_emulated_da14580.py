@@ -252,9 +252,15 @@ def test_an_image_that_is_none_is_refused_in_a_sentence(tmp_path: Path, da14580_
         (bytes(42 * 1024 + 1), "and ends within 43008 bytes"),
         (bytes(64), "its vectors are 0x0 for the stack and 0x0 to start at"),
         (b"\x7fELF\x02\x01" + bytes(60), "it is an ELF for another processor"),
+        (da14580_elf.read_bytes()[:30], "it is cut off after 30 bytes"),
+        (da14580_elf.read_bytes()[:8000], "it is cut off, 8000 of "),
+        (
+            da14580_elf.with_suffix(".bin").read_bytes()[:100],
+            "and it is loaded from 0x20000000 to 0x20000064",
+        ),
     ):
         file.write_bytes(content)
-        with pytest.raises(EmulatorError) as caught:
+        with pytest.raises(ValueError, match="is no firmware for a DA14580") as caught:
             EmulatedDa14580(file, at_rest())
         assert sentence in str(caught.value)
 

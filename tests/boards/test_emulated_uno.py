@@ -301,9 +301,21 @@ def test_a_program_that_has_ended_is_reported_and_a_reset_starts_it_anew(
 
 def test_what_is_no_program_for_it_is_refused_with_a_sentence(emulator: Path, tmp_path: Path) -> None:
     elf = tmp_path / "firmware.elf"
-    elf.write_bytes(b"no ELF")
+    for content, sentence in (
+        (b"no ELF", "is no firmware for an Uno: it is no ELF file"),
+        (elf_header(machine=40), "is no firmware for an Uno: it is an ELF for another processor"),
+        (elf_header(machine=83)[:40], "is no firmware for an Uno: it is cut off after 40 bytes"),
+    ):
+        elf.write_bytes(content)
+        with pytest.raises(ValueError, match=sentence):
+            EmulatedUno(elf, at_rest())
+    elf.write_bytes(elf_header(machine=83))
     with pytest.raises(EmulatorError, match="the emulator has ended"):
         EmulatedUno(elf, at_rest())
+
+
+def elf_header(machine: int) -> bytes:
+    return b"\x7fELF\x01\x01\x01".ljust(16, b"\0") + bytes([2, 0, machine, 0]) + bytes(32)
 
 
 def test_a_missing_compiler_or_library_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -303,7 +303,7 @@ def test_without_a_firmware_the_command_ends_with_a_sentence(
 def test_what_a_firmware_decides_is_no_option_of_its_board() -> None:
     result = CliRunner().invoke(fedmotion, ["sim-board", "--board", "uno", "--rate-hz", "50"])
     assert result.exit_code == 2
-    assert "--rate-hz is the firmware's own on an uno" in result.output
+    assert "--rate-hz is the firmware's own on the uno" in result.output
     result = CliRunner().invoke(fedmotion, ["sim-board", "--elf", __file__])
     assert result.exit_code == 2
     assert "--elf goes with --board uno or da14580" in result.output

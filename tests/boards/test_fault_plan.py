@@ -1,6 +1,7 @@
 """Faults at times: what is understood, and what a host then sees of each board."""
 
 import queue
+import re
 import socket
 import threading
 from collections.abc import Callable
@@ -94,6 +95,16 @@ def test_a_fault_has_a_name_a_time_and_perhaps_an_argument() -> None:
     assert parse_faults([], is_emulated=False) == ()
 
 
+@pytest.mark.parametrize(
+    "name", ["fail_self_test", "nack_data", "hold_sda", "who_am_i", "clock_off", "damage_line"]
+)
+def test_the_example_in_a_refusal_is_allowed(name: str) -> None:
+    with pytest.raises(ValueError, match=r", as in \S+@5, got") as caught:
+        parse_faults([f"{name}:none@1"], is_emulated=True)
+    (example,) = re.findall(r"as in (\S+), got", str(caught.value))
+    assert parse_faults([example], is_emulated=True)[0].name == name
+
+
 def test_faults_at_the_same_time_stay_in_their_order() -> None:
     plan = parse_faults(["reset@1", "plug_sensor@1", "brown_out@1"], is_emulated=False)
     assert [fault.name for fault in plan] == ["reset", "plug_sensor", "brown_out"]
@@ -120,7 +131,8 @@ def test_a_time_is_an_ordinary_number(when: str) -> None:
         ("nack_addresses:1.5@1", "got '1.5'"),
         (f"nack_addresses:{'9' * 400}@1", "nack_addresses takes how many, 1 to 65535"),
         ("hold_sda:65536@1", "hold_sda takes after how many clocks it ends, 1 to 65535"),
-        ("who_am_i:100@1", "who_am_i takes a hexadecimal byte, 00 to FF, as in who_am_i:1@5, got '100'"),
+        ("who_am_i:100@1", "who_am_i takes a hexadecimal byte, 00 to FF, as in who_am_i:70@5, got '100'"),
+        ("fail_self_test:1@1", "takes an axis, ax ay az gx gy gz, as in fail_self_test:gy@5, got '1'"),
         ("damage_line:1.1@1", "damage_line takes each byte's probability, 0 to 1"),
         ("reset:1@2", "reset takes no argument, as in reset@2, got '1'"),
         ("explode@2", "a fault of this board is one of unplug_sensor, plug_sensor, pull_cable"),
@@ -230,7 +242,7 @@ def test_a_processor_that_hangs_starts_again_by_its_watchdog(
 @pytest.mark.parametrize("board", [run_uno, run_da14580])
 def test_a_clock_that_goes_off_costs_no_reading(board: Callable[..., object], built: dict[str, Path]) -> None:
     heard = Heard(board, "clock_off:2@1", elf=built[board.__name__.removeprefix("run_")])
-    assert heard.told == ["1.000 s: clock_off, the board's clock is off"]
+    assert heard.told == ["1.000 s: clock_off:2, the board's clock is off"]
     assert heard.gaps_s() == []
     assert heard.last_status().faults == 0
     assert heard.n_bad == 0

@@ -1,6 +1,7 @@
 """What the doctor finds on boards that lie still, sound and otherwise, over real ptys."""
 
 import re
+import threading
 import time
 from dataclasses import replace
 
@@ -168,6 +169,44 @@ def test_a_damaged_line_is_to_have_another_cable() -> None:
         checks = by_name(captured(port))
     assert "lost and damaged" in findings(checks)
     assert "use a shorter or another cable and no hub" in checks["lost and damaged"].what_to_do
+
+
+def test_a_board_that_falls_silent_while_it_is_measured_is_not_well() -> None:
+    board = node()
+    with served(board, SPEED) as port:
+        threading.Timer(3.5 / SPEED, lambda: setattr(board, "is_frozen", True)).start()
+        checks = by_name(captured(port))
+    assert "samples" in findings(checks)
+    assert re.fullmatch(r"none came in the last \d\.\d s", checks["samples"].measured)
+    assert "see what the board reports (no fault); else look at its power LED" in checks["samples"].what_to_do
+
+
+def test_what_the_board_left_out_is_no_cables_fault(sound: Capture) -> None:
+    counters = replace(sound.counters, n_dropped=20)
+    of = replace(sound, counters=counters, reported="bus stuck")
+    lost = by_name(of)["lost and damaged"]
+    assert lost.state == "failed"
+    assert lost.what_to_do == "the line is sound, the board left them out: see what it reports (bus stuck)"
+
+
+@pytest.mark.parametrize(
+    ("cause", "measured", "what_to_do"),
+    [
+        (0, "at power on or for a reason that it does not know", "its power breaks down"),
+        (1, "by a reset from outside", "another program opened its port"),
+        (2, "by its watchdog", "flash the firmware again"),
+        (3, "by a brown-out", "its power breaks down"),
+        (4, "by its own firmware", "flash the firmware that comes with this program"),
+        (9, "at power on or for a reason that it does not know", "its power breaks down"),
+    ],
+)
+def test_a_restart_is_told_with_its_cause(sound: Capture, cause: int, measured: str, what_to_do: str) -> None:
+    assert sound.hello is not None
+    counters = replace(sound.counters, n_restarts=1)
+    of = replace(sound, hello=replace(sound.hello, reset_cause=cause), counters=counters)
+    restarts = by_name(of)["restarts"]
+    assert restarts.measured == f"it started anew once in 6 s, {measured}"
+    assert what_to_do in restarts.what_to_do
 
 
 def test_what_waited_for_the_port_to_open_says_nothing_of_clocks(sound: Capture) -> None:

@@ -1,6 +1,7 @@
 """docs/doctor.md names every check, and its picture is small and fetches nothing."""
 
 import ast
+import html
 import re
 from pathlib import Path
 
@@ -36,3 +37,13 @@ def test_the_picture_is_small_and_fetches_nothing() -> None:
     assert len(picture.encode()) < 60_000
     assert "url(http" not in picture
     assert "@font-face" not in picture
+
+
+def test_the_picture_shows_each_check_of_the_sensor() -> None:
+    picture = (CHECKOUT / "docs" / "pictures" / "doctor.svg").read_text("utf-8").replace("&#160;", " ")
+    shown = html.unescape(re.sub(r"<[^>]*>", "\n", picture))
+    of_sensor = DOCUMENT.partition("| sensor |")[2].partition("| federation |")[0]
+    checks = [row.removeprefix("| |").partition(" | ")[0] for row in of_sensor.splitlines()]
+    names = set(re.findall(r"`([^`]+)`", "".join(checks)))
+    assert {"held still", "self-test"} <= names
+    assert {name for name in names if name not in shown} == set()

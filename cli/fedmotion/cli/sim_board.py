@@ -205,7 +205,7 @@ def _check_options(
     if board in EMULATED_BOARDS:
         for name, value in settings.items():
             if value is not None:
-                raise click.UsageError(f"{name} is the firmware's own on an {board}, set by commands")
+                raise click.UsageError(f"{name} is the firmware's own on the {board}, set by commands")
     elif elf is not None:
         raise click.UsageError("--elf goes with --board uno or da14580")
     if board != "uno" and uno_file is not None:

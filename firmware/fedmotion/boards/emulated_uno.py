@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from fedmotion.boards.elf_file import AVR, loaded_segments
 from fedmotion.boards.emulated_processor import (
     BRIDGE_BYTES,
     FOR_EVER,
@@ -38,7 +39,8 @@ class EmulatedUno(EmulatedProcessor):
     EmulatorError
         If there is no emulator, or it cannot run this ELF.
     ValueError
-        If a file is no Intel HEX for this chip's flash, or firmware and boot loader overlap.
+        If a file is no ELF for an AVR or no Intel HEX for this chip's flash, or firmware and boot loader
+        overlap.
     """
 
     def __init__(
@@ -53,6 +55,9 @@ class EmulatedUno(EmulatedProcessor):
     ) -> None:
         is_hex = firmware is not None and firmware.suffix == ".hex"
         program = _read_hex(firmware) if is_hex and firmware is not None else None
+        if firmware is not None and not is_hex:
+            # simavr takes any machine's, and runs it as this one's.
+            loaded_segments(firmware.read_bytes(), str(firmware), "an Uno", AVR)
         loader = None if boot_loader is None else _read_hex(boot_loader)
         if program is not None and loader is not None and program.end_address > loader.first_address:
             raise ValueError(

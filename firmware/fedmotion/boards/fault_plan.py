@@ -7,7 +7,7 @@ speed. `NodeServer` stops the board at each of them.
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fedmotion.boards.emulated_processor import FOR_EVER, RESET_BROWN_OUT, BoardFault, EmulatedProcessor
 from fedmotion.boards.line_damage import LineDamage
@@ -24,11 +24,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PlannedFault:
-    """One fault at one time; `argument` is checked and has its default already."""
+    """One fault at one time; `argument` is checked and has its default already, `given` is as written."""
 
     name: str
     at_s: float
     argument: float
+    given: str = field(default="", compare=False)
 
     @property
     def at_us(self) -> int:
@@ -45,6 +46,7 @@ class _Argument:
     least: float
     most: float
     default: float | None = None
+    example: str = "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +114,14 @@ _KINDS = {
     "fail_self_test": _Kind(
         _fail_self_test,
         "an axis answers the sensor's self-test by 30 % too little",
-        _Argument(f"an axis, {' '.join(AXES)}", AXES.index, 0, len(AXES) - 1),
+        _Argument(f"an axis, {' '.join(AXES)}", AXES.index, 0, len(AXES) - 1, example="gy"),
     ),
     "damage_line": _Kind(
         _damage_line,
         "bytes are lost, and noise comes between",
-        _Argument("each byte's probability, 0 to 1", float, 0, 1, default=0.001),
+        _Argument("each byte's probability, 0 to 1", float, 0, 1, default=0.001, example="0.01"),
     ),
-    "mend_line": _Kind(_mend_line, "no longer"),
+    "mend_line": _Kind(_mend_line, "the line is sound again"),
     "nack_addresses": _Kind(
         _to_emulated(BoardFault.NACK_ADDRESSES),
         "so many addresses are not answered",
@@ -138,13 +140,13 @@ _KINDS = {
         _Argument("after how many clocks it ends, 1 to 65535", int, 1, 0xFFFF, default=FOR_EVER),
         is_emulated=True,
     ),
-    "release_sda": _Kind(_to_emulated(BoardFault.HOLD_SDA, 0), "no longer", is_emulated=True),
+    "release_sda": _Kind(_to_emulated(BoardFault.HOLD_SDA, 0), "SDA is free again", is_emulated=True),
     "hold_scl": _Kind(_to_emulated(BoardFault.HOLD_SCL, 1), "SCL is held low", is_emulated=True),
-    "release_scl": _Kind(_to_emulated(BoardFault.HOLD_SCL, 0), "no longer", is_emulated=True),
+    "release_scl": _Kind(_to_emulated(BoardFault.HOLD_SCL, 0), "SCL is free again", is_emulated=True),
     "who_am_i": _Kind(
         _to_emulated(BoardFault.WHO_AM_I),
         "the sensor has this name",
-        _Argument("a hexadecimal byte, 00 to FF", _hexadecimal, 0, 0xFF),
+        _Argument("a hexadecimal byte, 00 to FF", _hexadecimal, 0, 0xFF, example="70"),
         is_emulated=True,
     ),
     "clock_off": _Kind(
@@ -205,7 +207,7 @@ def _parse(text: str, *, is_emulated: bool) -> PlannedFault:
         if colon:
             raise ValueError(f"{name} takes no argument, as in {name}@{when}, got {given!r}")
         return PlannedFault(name, at_s, 0)
-    return PlannedFault(name, at_s, _read_argument(name, kind.argument, given if colon else None))
+    return PlannedFault(name, at_s, _read_argument(name, kind.argument, given if colon else None), given)
 
 
 def _read_argument(name: str, argument: _Argument, given: str | None) -> float:
@@ -214,7 +216,7 @@ def _read_argument(name: str, argument: _Argument, given: str | None) -> float:
     value = None if given is None else _number(argument.read, given)
     if value is None or not argument.least <= value <= argument.most:
         got = "nothing" if given is None else repr(given)
-        raise ValueError(f"{name} takes {argument.allowed}, as in {name}:1@5, got {got}")
+        raise ValueError(f"{name} takes {argument.allowed}, as in {name}:{argument.example}@5, got {got}")
     return value
 
 
@@ -252,4 +254,5 @@ class FaultPlan:
         fault = self._left.pop(0)
         kind = _KINDS[fault.name]
         kind.deed(server, self._board, fault.argument)
-        self._tell(f"{fault.at_s:.3f} s: {fault.name}, {kind.meaning}")
+        name = f"{fault.name}:{fault.given}" if fault.given else fault.name
+        self._tell(f"{fault.at_s:.3f} s: {name}, {kind.meaning}")

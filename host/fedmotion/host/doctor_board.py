@@ -22,6 +22,9 @@ MAX_LOST_SHARE = 0.01
 _MIN_SAMPLES = 20
 _N_SPANS = 10
 
+MAX_SILENT_S = 2.0
+"""Before the end of a measurement: two of the seconds in each of which STATUS comes."""
+
 _SETTLE_S = 1.0
 """At first comes what had waited for the port to be opened."""
 
@@ -36,6 +39,22 @@ _FAULTS_WHAT_TO_DO: Mapping[Fault, tuple[State, str]] = {
     Fault.SETTINGS_LOST: ("warning", "set the board id again: samples are unharmed"),
     Fault.TRANSMIT_STALLED: ("warning", "use 500000 baud, and close what keeps this machine from reading"),
 }
+
+_POWER = "another cable, another socket, and no hub without a supply of its own"
+_RESTARTS: Mapping[int, tuple[str, str]] = {
+    0: ("at power on or for a reason that it does not know", f"its power breaks down: {_POWER}"),
+    1: (
+        "by a reset from outside",
+        f"its button was pressed, or another program opened its port; else its power breaks down: {_POWER}",
+    ),
+    2: (
+        "by its watchdog",
+        "its program went nowhere for half a second: flash the firmware again, and report it if it stays",
+    ),
+    3: ("by a brown-out", f"its power breaks down: {_POWER}"),
+    4: ("by its own firmware", "flash the firmware that comes with this program"),
+}
+"""HELLO's reset_cause (protocol/serial.md), the last one where there were more."""
 
 
 def look_before(port: str) -> list[Check]:
@@ -115,6 +134,18 @@ def _stream(of: Capture) -> Iterator[Check]:
             )
         yield from not_checked("board", STREAM_CHECKS, "too few samples came")
         return
+    if of.silent_s > max(MAX_SILENT_S, _MIN_SAMPLES * of.hello.period_us / 1e6):
+        yield Check(
+            "board",
+            "samples",
+            "failed",
+            f"none came in the last {of.silent_s:.1f} s",
+            f"{MAX_SILENT_S:g} s",
+            f"see what the board reports ({of.reported or _silence(of)}); else look at its power LED and its "
+            "cable, and press its reset button",
+            of.silent_s,
+            "s",
+        )
     nominal_us = of.hello.period_us
     steps = np.concatenate([np.diff(block.t_us) for block in of.blocks]).astype(np.float64)
     joints = [
@@ -222,6 +253,7 @@ def _losses(of: Capture) -> Iterator[Check]:
     n_all = c.n_samples + c.n_dropped
     share = c.n_dropped / max(n_all, 1)
     is_clean = not (c.n_dropped or c.n_bad or c.n_lost_frames)
+    is_line_sound = not (c.n_bad or c.n_lost_frames)
     yield judged(
         "board",
         "lost and damaged",
@@ -229,19 +261,17 @@ def _losses(of: Capture) -> Iterator[Check]:
         measured=f"{c.n_dropped} of {n_all} samples missing, frames lost: {c.n_lost_frames}, "
         f"damaged: {c.n_bad}",
         limit="none",
-        what_to_do="use a shorter or another cable and no hub, and close what keeps this machine busy: a gap "
+        what_to_do="the line is sound, the board left them out: see what it reports "
+        f"({of.reported or 'no fault'})"
+        if is_line_sound
+        else "use a shorter or another cable and no hub, and close what keeps this machine busy: a gap "
         "cuts a movement off",
         otherwise="failed" if share > MAX_LOST_SHARE else "warning",
         value=share,
         unit="share of samples",
     )
     if c.n_restarts:
-        yield Check(
-            "board",
-            "restarts",
-            "failed",
-            f"it started anew {c.n_restarts} times in {of.seconds:.0f} s",
-            "none",
-            "its power breaks down: another cable, another socket, and no hub without a supply of its own",
-            c.n_restarts,
-        )
+        times = "once" if c.n_restarts == 1 else f"{c.n_restarts} times"
+        why, what_to_do = _RESTARTS.get(of.hello.reset_cause if of.hello else 0, _RESTARTS[0])
+        measured = f"it started anew {times} in {of.seconds:.0f} s, {why}"
+        yield Check("board", "restarts", "failed", measured, "none", what_to_do, c.n_restarts)

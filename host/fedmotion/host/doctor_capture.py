@@ -30,6 +30,7 @@ class Capture:
     arrivals : (n, 2) float64, for each piece of the stream the host's seconds and the board's, both from
         any start, of its last sample
     seconds : how long samples were collected, by the host's clock
+    silent_s : how long before the end the last sample came; 0 where none came or the port went
     """
 
     port: str
@@ -42,6 +43,7 @@ class Capture:
     blocks: list[ImuBlock] = field(repr=False)
     arrivals: NDArray[np.float64] = field(repr=False)
     seconds: float
+    silent_s: float = 0.0
 
     @property
     def n_samples(self) -> int:
@@ -71,18 +73,23 @@ def capture(
     lost = ""
     n_bytes = 0
     started_s = first_s = last_s = clock()
+    end_s = started_s + wait_s
     board.start()
     try:
         while not lost:
             now_s = clock()
-            if now_s >= (first_s + seconds if blocks else started_s + wait_s):
-                break
-            on_progress((now_s - first_s) / seconds if blocks else 0.0)
+            is_over = now_s >= end_s
+            on_progress(min((now_s - first_s) / seconds, 1.0) if blocks else 0.0)
             try:
-                came_s, event = events.get(timeout=_TICK_S)
+                # What has come in time counts, however late a busy machine looks at it.
+                came_s, event = events.get(block=not is_over, timeout=_TICK_S)
             except queue.Empty:
+                if is_over:
+                    break
                 board.tick(now_s)
                 continue
+            if came_s >= end_s:
+                break
             match event:
                 case Bytes(data):
                     n_bytes += len(data)
@@ -95,6 +102,7 @@ def capture(
             if came:
                 first_s = first_s if blocks else came_s
                 last_s = came_s
+                end_s = first_s + seconds
                 blocks += came
                 arrivals.append((came_s, came[-1].t_us[-1] / 1e6))
             elif not blocks and board.stream.other_version is not None:
@@ -113,4 +121,5 @@ def capture(
         blocks=blocks,
         arrivals=np.array(arrivals, dtype=np.float64).reshape(-1, 2),
         seconds=max(last_s - first_s, 0.0),
+        silent_s=end_s - last_s if blocks and not lost else 0.0,
     )
