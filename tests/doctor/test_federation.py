@@ -74,10 +74,8 @@ def looked(profile: Profile, **given: Any) -> dict[str, Check]:
     return {check.name: check for check in checks}
 
 
-def released(
-    federation_id: UUID = FEDERATION_ID,
-    specification: Specification = pca_svm(("swipe_left", "other"), n_components=4),  # noqa: B008 - frozen
-) -> bytes:
+def released(federation_id: UUID = FEDERATION_ID, specification: Specification | None = None) -> bytes:
+    specification = specification or pca_svm(("swipe_left", "other"), n_components=4)
     parameters = initial_parameters(specification)
     header = Model(
         federation_id=federation_id,
